@@ -1,0 +1,1 @@
+"""Study a hyperparameter honestly: multilayer perceptrons on Fashion-MNIST."""

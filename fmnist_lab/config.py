@@ -1,0 +1,139 @@
+"""The hyperparameters of one training run."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from numbers import Real
+from typing import Any
+
+LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabilities")
+
+
+class ConfigError(ValueError):
+    """A hyperparameter that cannot be used; the message names every fault, one a line."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The values a numeric hyperparameter may take, both ends included."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        noun = "a whole number" if self.kind is int else "a number"
+        return f"{noun} from {self.low:g} to {self.high:,}"
+
+
+# Wide enough for every setting of the report (its Table 1: batch 1-1024, depth 0-4, width up to
+# 4192) and for anything a single machine trains; narrow enough to catch a slipped digit.
+BOUNDS: dict[str, Bounds] = {
+    "depth": Bounds(int, 0, 16),
+    "width": Bounds(int, 1, 16_384),
+    "batch_size": Bounds(int, 1, 48_000),
+    "learning_rate": Bounds(float, 1e-9, 1.0),
+    "epochs": Bounds(int, 1, 10_000),
+    "patience": Bounds(int, 1, 10_000),
+    "seed": Bounds(int, 0, 2**32 - 1),
+    "train_size": Bounds(int, 1, 48_000),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hold the hyperparameters of one training run, checked on construction.
+
+    `depth` counts hidden layers; `depth=0` is softmax regression, in which `width` plays no part
+    and is set to 0. Every numeric field's range is in `BOUNDS`, every loss in `LOSS_NAMES`.
+
+    The defaults below are frozen: a run's identity leaves out fields that stand at their default
+    (`identity`), so changing one would rename published runs. Chapters set their own base.
+
+    Raises `ConfigError`, naming every fault at once.
+    """
+
+    loss: str = "cross_entropy"
+    depth: int = 1  # hidden layers
+    width: int = 128  # neurons per hidden layer
+    batch_size: int = 256  # images per step
+    learning_rate: float = 2.05e-4  # Adam's step size
+    epochs: int = 100  # at most
+    patience: int = 5  # epochs without a lower validation loss before training stops
+    seed: int = 0
+    train_size: int = 48_000  # images trained on
+
+    def __post_init__(self) -> None:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if values["depth"] == 0 and values["width"] == 0:
+            values["width"] = 1  # already normalised; any width passes
+        checked = check(values)
+        if checked["depth"] == 0:
+            checked["width"] = 0
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """Build a Config from a mapping; an unknown name is an error."""
+        check(values)
+        return cls(**values)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that differ from their default, by name.
+
+        A field added later, with a default that does what was done before, leaves the identity
+        of older runs as it was.
+        """
+        return {
+            name: value
+            for name, value in sorted(asdict(self).items())
+            if value != type(self).__dataclass_fields__[name].default
+        }
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all hyperparameters."""
+    return tuple(field.name for field in fields(Config))
+
+
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Say in one sentence that `name` is no parameter, and which one may have been meant."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+    return f"there is no parameter {name!r}: {hint}"
+
+
+def check(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with whole floats made ints and numbers made floats where due.
+
+    Raises `ConfigError` with one line a fault: the parameter, its value and what is allowed.
+    """
+    checked: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, value in values.items():
+        if name == "loss":
+            if value not in LOSS_NAMES:
+                faults.append(f"loss is {value!r}; allowed are {', '.join(LOSS_NAMES)}.")
+            checked[name] = value
+        elif name in BOUNDS:
+            bounds = BOUNDS[name]
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if (
+                not number
+                or not math.isfinite(value)
+                or not bounds.low <= value <= bounds.high
+                or (bounds.kind is int and value != int(value))
+            ):
+                faults.append(f"{name} is {value!r}; it must be {bounds}.")
+            else:
+                checked[name] = bounds.kind(value)
+        else:
+            faults.append(unknown_name(name, names()))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return checked

@@ -1,0 +1,50 @@
+"""The report's network: a multilayer perceptron with ReLU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+INPUT_DIM = 784  # 28 x 28 pixels
+OUTPUT_DIM = 10  # classes
+
+
+def layer_sizes(depth: int, width: int) -> list[tuple[int, int]]:
+    """Return (inputs, outputs) of each linear layer of a network with `depth` hidden layers."""
+    dims = [INPUT_DIM, *[width] * depth, OUTPUT_DIM]
+    return list(zip(dims, dims[1:], strict=False))
+
+
+def parameter_count(depth: int, width: int) -> int:
+    """Return the number of weights and biases."""
+    return sum(inputs * outputs + outputs for inputs, outputs in layer_sizes(depth, width))
+
+
+class FashionClassifier(nn.Module):
+    """Map flattened images to class scores (logits).
+
+    `hidden_layers` linear layers of `width` neurons, each followed by ReLU, then a linear layer
+    to `output_dim` scores: the network of the report's section 2.1, initialised as PyTorch does.
+    """
+
+    def __init__(self, input_dim: int, hidden_layers: int, width: int, output_dim: int):
+        super().__init__()
+        dims = [input_dim, *[width] * hidden_layers]
+        hidden = [
+            m for a, b in zip(dims, dims[1:], strict=False) for m in (nn.Linear(a, b), nn.ReLU())
+        ]
+        self.layers = nn.Sequential(*hidden, nn.Linear(dims[-1], output_dim))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)  # (B, input_dim) -> (B, output_dim)
+
+    def linears(self) -> list[nn.Linear]:
+        """Return the linear layers, input side first."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+
+def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifier:
+    """Build a freshly initialised network on the CPU; the caller's random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed)
+        return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
