@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
@@ -27,6 +26,13 @@ class Bounds:
     def __str__(self) -> str:
         noun = "a whole number" if self.kind is int else "a number"
         return f"{noun} from {self.low:g} to {self.high:,}"
+
+    def admit(self, value: Any) -> bool:
+        """Return whether `value` is a number, not a truth value, within the bounds."""
+        if not isinstance(value, Real) or isinstance(value, bool):
+            return False
+        inside = self.low <= value <= self.high  # False for NaN
+        return inside and (self.kind is float or value == int(value))
 
 
 # Wide enough for every setting of the report (its Table 1: batch 1-1024, depth 0-4, width up to
@@ -68,12 +74,7 @@ class Config:
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if values["depth"] == 0 and values["width"] == 0:
-            values["width"] = 1  # already normalised; any width passes
-        checked = check(values)
-        if checked["depth"] == 0:
-            checked["width"] = 0
-        for name, value in checked.items():
+        for name, value in check(values).items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -111,6 +112,8 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with whole floats made ints and numbers made floats where due.
 
+    Beside `depth` 0, `width` plays no part and becomes 0.
+
     Raises `ConfigError` with one line a fault: the parameter, its value and what is allowed.
     """
     checked: dict[str, Any] = {}
@@ -121,17 +124,12 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
                 faults.append(f"loss is {value!r}; allowed are {', '.join(LOSS_NAMES)}.")
             checked[name] = value
         elif name in BOUNDS:
-            bounds = BOUNDS[name]
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if (
-                not number
-                or not math.isfinite(value)
-                or not bounds.low <= value <= bounds.high
-                or (bounds.kind is int and value != int(value))
-            ):
-                faults.append(f"{name} is {value!r}; it must be {bounds}.")
+            unused = name == "width" and values.get("depth") == 0
+            bounds = replace(BOUNDS[name], low=0) if unused else BOUNDS[name]
+            if bounds.admit(value):
+                checked[name] = 0 if unused else bounds.kind(value)
             else:
-                checked[name] = bounds.kind(value)
+                faults.append(f"{name} is {value!r}; it must be {bounds}.")
         else:
             faults.append(unknown_name(name, names()))
     if faults:

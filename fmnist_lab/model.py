@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ OUTPUT_DIM = 10  # classes
 def layer_sizes(depth: int, width: int) -> list[tuple[int, int]]:
     """Return (inputs, outputs) of each linear layer of a network with `depth` hidden layers."""
     dims = [INPUT_DIM, *[width] * depth, OUTPUT_DIM]
-    return list(zip(dims, dims[1:], strict=False))
+    return list(itertools.pairwise(dims))
 
 
 def parameter_count(depth: int, width: int) -> int:
@@ -30,9 +32,7 @@ class FashionClassifier(nn.Module):
     def __init__(self, input_dim: int, hidden_layers: int, width: int, output_dim: int):
         super().__init__()
         dims = [input_dim, *[width] * hidden_layers]
-        hidden = [
-            m for a, b in zip(dims, dims[1:], strict=False) for m in (nn.Linear(a, b), nn.ReLU())
-        ]
+        hidden = [m for a, b in itertools.pairwise(dims) for m in (nn.Linear(a, b), nn.ReLU())]
         self.layers = nn.Sequential(*hidden, nn.Linear(dims[-1], output_dim))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from .config import Config
 # Raised when a run's meaning changes: the split, the initial weights, the order, the metrics.
 SCHEMA = 1
 
+PARTS = ("predictions", "step_losses")  # what a stored run may lack, being bulky
 HISTORY = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 
@@ -88,10 +89,14 @@ class Run:
             raise ValueError(f"run {self.id} was stored without its step losses.")
         return unpack(self.step_losses, np.float16)
 
+    def holds(self, parts: frozenset[str]) -> bool:
+        """Return whether the run holds these bulky parts, as far as its training gave any."""
+        return not self.best_epoch or all(getattr(self, part) is not None for part in parts)
+
     def keeping(self, parts: frozenset[str]) -> Run:
         """Return the run without the bulky parts that are not in `parts`."""
-        drop = {"predictions", "step_losses"} - parts
-        return replace(self, **dict.fromkeys(drop))
+        dropped: dict[str, Any] = {part: None for part in PARTS if part not in parts}
+        return replace(self, **dropped)
 
     def to_json(self) -> str:
         """Return the run as one line of JSON."""
@@ -104,6 +109,8 @@ class Run:
         Raises `ValueError` if the schema is another or the identity does not fit the content.
         """
         values = json.loads(text)
+        if not isinstance(values, dict) or not {"schema", "id", "config"} <= values.keys():
+            raise ValueError("it is no record of a run")
         schema, identity = values.pop("schema"), values.pop("id")
         if schema != SCHEMA:
             raise ValueError(f"run {identity} has schema {schema}; this version reads {SCHEMA}.")

@@ -227,7 +227,8 @@ def conclude(
         halves = torch.cat([classes, (probability * 255).round()])
         predictions = pack(halves.to(torch.uint8).cpu().numpy())
     if "step_losses" in keep:
-        step_losses = pack(np.array(member.step_losses, np.float16))
+        with np.errstate(over="ignore"):  # beyond 65,504 float16 holds infinity
+            step_losses = pack(np.array(member.step_losses, np.float16))
     return Run(
         config=member.config,
         data=data.digest,

@@ -1,0 +1,151 @@
+"""The command line: fetch the data, train a study's runs, list them, export them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import data, records, studies, sweep
+from .config import ConfigError, names
+from .run import identify
+
+FAULTS = (ConfigError, data.DataError, records.RecordError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the process's exit code."""
+    given = vars(parser().parse_args(arguments))
+    command = given.pop("command")
+    try:
+        command(**given)
+    except FAULTS as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Finished runs are kept; the same command continues.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(prog="python -m fmnist_lab", description=__doc__)
+    commands = top.add_subparsers(required=True)
+
+    fetch = commands.add_parser("data", help="find or fetch Fashion-MNIST and verify it")
+    fetch.set_defaults(command=show_data)
+
+    run = commands.add_parser("run", help="train what is missing of a study")
+    run.add_argument("name", metavar="STUDY", help=", ".join(studies.STUDIES))
+    run.add_argument("--seeds", type=int, help="how many seeds; the study's own if left out")
+    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    run.add_argument("--list", action="store_true", help="show what exists and what is missing")
+    for name in names():
+        if name != "seed":
+            run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
+    run.set_defaults(command=run_study)
+
+    export = commands.add_parser("export", help="write runs in the published form")
+    export.add_argument("names", metavar="STUDY", nargs="*", help="all, if left out")
+    export.add_argument(
+        "--from", dest="sources", metavar="FOLDER", nargs="*", type=Path, default=[]
+    )
+    export.add_argument(
+        "--to", dest="folder", metavar="FOLDER", type=Path, default=records.PUBLISHED
+    )
+    export.set_defaults(command=export_runs)
+    return top
+
+
+def number(text: str) -> int | float | str:
+    """Return a number where the text is one; what is allowed is checked with the rest."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def show_data() -> None:
+    """Find or fetch the data set and say where it is."""
+    found = data.load()
+    print(f"Fashion-MNIST is verified: {data.locate()}")
+    trained, tested = len(found.images), len(found.test_images)
+    print(f"{trained:,} images to train and validate, {tested:,} to test.")
+
+
+def run_study(name: str, seeds: int | None, device: str, list: bool, **given: Any) -> None:
+    """Train what is missing of a study, or list it."""
+    varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
+    study = studies.get(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
+    configs = study.configs()
+    if study.tuned_by and not configs:
+        raise ConfigError(f"{name} needs the runs of {study.tuned_by} first: train those.")
+    if list:
+        list_settings(study, configs, sweep.resolve(device))
+        return
+    runs = sweep.sweep(configs, keep=study.keep, device=device)
+    frame = records.table(runs)
+    shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
+        ["mean", "count"]
+    )
+    print(shown.to_string())
+
+
+def list_settings(study: studies.Study, configs: list[Any], device: str) -> None:
+    """Print each setting's seeds on record, seeds missing and the estimate for those."""
+    missing = []
+    for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
+        wanted = [config for config in configs if replace(config, seed=0) == setting]
+        lacking = records.missing(wanted, study.keep)
+        values = ", ".join(f"{key}={getattr(setting, key)}" for key in study.grid)
+        line = f"{values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
+        if lacking:
+            seconds = sum(sweep.estimate(config, device) for config in lacking)
+            line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}: "
+            line += f"at most {sweep.duration(seconds)} on one core" * (device == "cpu")
+            line += f"at most {sweep.duration(seconds)}" * (device != "cpu")
+        print(line)
+        missing += lacking
+    print(sweep.estimate_text(missing, device) if missing else "Nothing is missing.")
+
+
+def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:
+    """Write published files, one a study: the runs published already and those of `sources`.
+
+    Without sources, the user's own store is one, of which what belongs is taken. What is damaged
+    or belongs to none of the studies is left out; the command ends with an error that names it.
+    """
+    chosen = [studies.get(name) for name in names or studies.STUDIES]
+    runs = dict(records.read_published())
+    given: dict[str, Any] = {}
+    refused: list[str] = []
+    for source in sources or [records.home() / "runs"]:
+        found, faults = records.read_folder(source)
+        refused += faults
+        for run in found:
+            given[run.id] = records.fuller(run, given.get(run.id))
+    runs |= given
+    belonging: set[str] = set()
+    for study in chosen:
+        wanted = {identify(config, data.DIGEST) for config in study.configs()}
+        here = [run.keeping(study.keep) for key, run in runs.items() if key in wanted]
+        belonging |= wanted
+        if here:
+            records.write_lines(folder / f"{study.name}.jsonl", here)
+            print(f"{study.name}: {len(here)} of {len(wanted)} runs")
+    refused += [
+        f"run {run.id} belongs to none of the studies: {run.config}."
+        for run in given.values()
+        if sources and run.id not in belonging
+    ]
+    if refused:
+        raise records.RecordError("\n".join(refused))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

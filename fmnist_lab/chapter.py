@@ -1,0 +1,107 @@
+"""What a notebook asks of the package: its parameters, read and checked, and its runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from .config import ConfigError, names, unknown_name
+from .records import find
+from .run import Run
+from .studies import NEW_SEEDS, get
+from .sweep import resolve, sweep
+
+PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
+PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
+# papermill writes this comment at the head of the cell with the values it was given.
+INJECTED = "# Parameters"
+
+
+class ParameterError(ConfigError):
+    """A notebook parameter that cannot be used; shown as its message alone."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
+        return str(self).splitlines()
+
+
+class Chapter:
+    """One study as a notebook shows it.
+
+    `namespace` is the notebook's `globals()`: the parameters cell's variables are read from it.
+    Raises `ParameterError`, naming every fault at once.
+    """
+
+    def __init__(self, name: str, namespace: Mapping[str, Any]):
+        self.published = get(name)
+        given = {key: namespace[key] for key in PARAMETERS if key in namespace}
+        faults = unknown_parameters()
+        self.device = given.pop("device", "auto")
+        seeds = given.pop("seeds", PUBLISHED)
+        try:
+            resolve(self.device)
+        except ConfigError as fault:
+            faults.append(str(fault))
+        try:
+            counted = {} if seeds == PUBLISHED else {"seeds": seeds}
+            self.study = self.published.vary(**given, **counted)
+        except ConfigError as fault:
+            faults.append(str(fault).replace("to 1000.", f'to 1000, or "{PUBLISHED}".'))
+        if faults:
+            raise ParameterError("\n".join(faults))
+        if seeds == PUBLISHED:
+            # With its defaults a chapter never trains, whatever is published so far.
+            fresh = 0 if self.study == self.published else NEW_SEEDS
+            self.configs = self.study.recorded(fresh)
+        else:
+            self.configs = self.study.configs()
+
+    def runs(self) -> list[Run]:
+        """Return the chapter's runs; what is not on record is trained first."""
+        return sweep(self.configs, keep=self.study.keep, device=self.device)
+
+    def backdrop(self) -> list[Run]:
+        """Return the published sweep's other runs, to be shown behind the chapter's own.
+
+        None if they differ in more than the swept hyperparameter: that would mislead.
+        """
+        if self.study.base != self.published.base:
+            return []
+        shown = set(self.configs)
+        return [run for run in find(self.published.configs()) if run.config not in shown]
+
+
+def unknown_parameters() -> list[str]:
+    """Return a sentence for each name in the parameters cells that is no parameter.
+
+    The cells are found in IPython's history: papermill's, and the last one that sets `seeds`.
+    Outside IPython there is nothing to find.
+    """
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return []
+    shell = get_ipython()
+    cells = list(shell.history_manager.input_hist_raw) if shell else []
+    assigned = [assigned_names(cell) for cell in cells]
+    start = max((n for n, found in enumerate(assigned) if "device" in found), default=len(cells))
+    unknown = []
+    for number in range(start, len(cells)):
+        if number == start or cells[number].startswith(INJECTED):
+            unknown += [name for name in assigned[number] if name not in PARAMETERS]
+    return [unknown_name(name, PARAMETERS) for name in dict.fromkeys(unknown)]
+
+
+def assigned_names(cell: str) -> list[str]:
+    """Return the names that a cell assigns at its top level."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:  # a cell with magics is no parameters cell
+        return []
+    targets: list[ast.expr] = []
+    for statement in statements:
+        if isinstance(statement, ast.Assign):
+            targets += statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets.append(statement.target)
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,0 +1,107 @@
+"""The runs that conclusions are judged by, found by the setting they were trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from .config import Config
+from .measures import ACCURACY, Measure
+from .run import Run
+from .studies import STUDIES, TUNING_SEEDS, Study
+
+# Where each setting is repeated at the learning rate that suits it.
+RETUNED = {"width": "width_retuned", "depth": "depth_retuned"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting of a study, all its seeds."""
+
+    study: str
+    value: Any  # of the hyperparameter the study sweeps
+    learning_rate: float | None = None  # of a tuning study, which sweeps it too
+
+    def __str__(self) -> str:
+        value = f"{self.value:.3g}" if isinstance(self.value, float) else str(self.value)
+        rate = f" at {self.learning_rate:.3g}" if self.learning_rate else ""
+        name = f"{STUDIES[self.study].swept} {value}".replace("_", " ")
+        return f"{name}{rate}".replace("e-0", "e-")
+
+
+class Evidence:
+    """Find runs by study and setting.
+
+    `retuned` answers questions about a study with the runs of its counterpart in `RETUNED`. Which
+    learning rate that study trained each setting with follows from the tuning runs given.
+    """
+
+    def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
+        self.retuned = retuned
+        self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
+        self._rates: dict[str, dict[Any, float]] = {}
+        for run in runs:
+            seeds = self._runs.setdefault(replace(run.config, seed=0), {})
+            seeds[run.config.seed] = run
+
+    def of(self, arm: Arm) -> dict[int, Run]:
+        """Return an arm's runs by seed.
+
+        Seeds that chose a learning rate are kept apart from those that confirm it.
+        """
+        study = STUDIES[RETUNED.get(arm.study, arm.study) if self.retuned else arm.study]
+        setting = replace(study.base, seed=0, **{study.swept: arm.value})
+        if study.tuned_by is not None:
+            rate = self.rates(study.tuned_by).get(arm.value)
+            if rate is None:
+                return {}
+            setting = replace(setting, learning_rate=rate)
+        elif arm.learning_rate is not None:
+            setting = replace(setting, learning_rate=arm.learning_rate)
+        tuning = study.seeds == TUNING_SEEDS
+        found = self._runs.get(setting, {})
+        return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
+
+    def rates(self, name: str) -> dict[Any, float]:
+        """Return the learning rate a tuning study chose for each of its settings.
+
+        As `studies.chosen_rates`: the highest mean validation accuracy; a setting whose runs are
+        not complete has none.
+        """
+        if name not in self._rates:
+            study = STUDIES[name]
+            chosen = {value: self._rate(study, value) for value in study.values}
+            self._rates[name] = {v: rate for v, rate in chosen.items() if rate is not None}
+        return self._rates[name]
+
+    def _rate(self, study: Study, value: Any) -> float | None:
+        means = {}
+        for rate in study.grid["learning_rate"]:
+            runs = self.of(Arm(study.name, value, rate))
+            if len(runs) < len(study.seeds):
+                return None
+            means[rate] = fmean(ACCURACY.of(run) or 0.0 for run in runs.values())
+        return max(means, key=lambda rate: means[rate])
+
+    def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Return a measure by seed (rows) and arm (columns).
+
+        NaN where a seed is missing or its run has no such number. A seed is left out whose runs
+        are not alike in what the measure needs, or all only bound it.
+        """
+        found = {arm: self.of(arm) for arm in arms}
+        rows = {}
+        for seed in sorted(set().union(*found.values())):
+            runs = [found[arm].get(seed) for arm in arms]
+            there = [run for run in runs if run is not None]
+            if len({measure.alike(run) for run in there}) > 1:
+                continue
+            if all(measure.bound(run) for run in there):
+                continue
+            rows[seed] = [None if run is None else measure.of(run) for run in runs]
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(arms), dtype=float)
+        return frame.dropna(how="all")

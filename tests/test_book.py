@@ -1,0 +1,210 @@
+"""The built site, in a browser: every page in light and dark, on a telephone and on a desktop."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import yaml
+from filelock import FileLock
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+BOOK = ROOT / "book"
+SITE = BOOK / "_build" / "html"
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+Theme = Literal["light", "dark"]
+DESKTOP: ViewportSize = {"width": 1280, "height": 844}  # CSS pixels: a small laptop
+TELEPHONE: ViewportSize = {"width": 390, "height": 844}  # an iPhone 14
+READABLE = 4.5  # contrast ratio of text, WCAG 2.1 success criterion 1.4.3
+
+pytestmark = pytest.mark.browser
+
+
+def pages_of(entry: Any) -> list[str]:
+    """Return the files that a table of contents names, in order."""
+    if isinstance(entry, list):
+        return [name for item in entry for name in pages_of(item)]
+    here = [entry[key] for key in ("root", "file") if key in entry]
+    return here + [
+        name for value in entry.values() if isinstance(value, list) for name in pages_of(value)
+    ]
+
+
+CHAPTERS = pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+
+
+def is_fresh() -> bool:
+    """Say whether every page is newer than everything that it is made from."""
+    built = [SITE / f"{name}.html" for name in CHAPTERS]
+    folders = [BOOK, ROOT / "fmnist_lab"]
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"] + [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not {"_build", "__pycache__"} & set(path.parts)
+    ]
+    return all(page.exists() for page in built) and min(
+        page.stat().st_mtime for page in built
+    ) > max(source.stat().st_mtime for source in sources)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Build the book unless it is fresh, serve it on loopback and give its address."""
+    SITE.parent.mkdir(exist_ok=True)
+    with FileLock(SITE.parent / "tests.lock"):  # one build for all workers of pytest-xdist
+        if not is_fresh():
+            home = {"FMNIST_LAB_HOME": str(tmp_path_factory.mktemp("home"))}
+            program = Path(sys.executable).with_name("jupyter-book")
+            command: list[str | Path] = [program, "build", "--all", BOOK]
+            done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert is_fresh()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a sandbox (as root it has none) and without calls of its own."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=quiet)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class View:
+    """A page that is open in the browser, and what happened while it loaded."""
+
+    page: Page
+    theme: Theme
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)  # addresses outside the site
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> Theme:
+    return request.param
+
+
+@pytest.fixture(scope="module", params=[*CHAPTERS, "search", "genindex"])
+def view(
+    request: pytest.FixtureRequest, browser: Browser, address: str, theme: Theme
+) -> Iterator[View]:
+    context = browser.new_context(color_scheme=theme, viewport=DESKTOP)
+    view = View(context.new_page(), theme)
+
+    def admit(route: Route) -> None:
+        if route.request.url.startswith(address):
+            route.continue_()
+        else:
+            view.strangers.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", admit)
+    view.page.on("console", lambda m: view.errors.append(m.text) if m.type == "error" else None)
+    view.page.on("pageerror", lambda error: view.errors.append(str(error)))
+    response = view.page.goto(f"{address}/{request.param}.html", wait_until="networkidle")
+    assert response is not None
+    assert response.ok
+    view.page.evaluate(  # pictures below the fold load only when scrolled to
+        "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))"
+    )
+    yield view
+    context.close()
+
+
+def test_a_page_loads_without_an_error(view):
+    assert view.errors == []
+
+
+def test_a_page_asks_nobody_else_for_anything(view):
+    assert view.strangers == []
+
+
+def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
+    assert view.page.evaluate("document.documentElement.dataset.theme") == view.theme
+
+
+@pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])
+def test_a_page_does_not_scroll_sideways(view, size):
+    view.page.set_viewport_size(size)
+    sticking_out = """
+        document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+        [...document.querySelectorAll('.bd-main *')]
+            .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map(e => `${e.tagName}.${e.className}`).concat('the page')
+    """
+    assert view.page.evaluate(sticking_out) == []
+
+
+def test_every_image_has_a_caption_and_an_alt_text_in_words(view):
+    images = view.page.eval_on_selector_all(
+        ".bd-article img",
+        """images => images.map(i => ({
+            alt: i.alt, src: i.src, loaded: i.naturalWidth > 0,
+            caption: i.closest('figure')?.querySelector('figcaption')?.innerText ?? '' }))""",
+    )
+    for image in images:
+        assert image["loaded"], image
+        assert len(image["alt"].split()) > 2, image
+        assert not image["alt"].endswith((".png", ".svg")), image
+        assert len(image["caption"].split()) > 2, image
+
+
+def test_formulas_are_typeset(view):
+    view.page.wait_for_function(
+        "[...document.querySelectorAll('.math')].every(m => m.querySelector('mjx-container'))"
+    )
+    assert view.page.locator("mjx-merror, [data-mjx-error]").count() == 0
+
+
+def contrast(strip: np.ndarray) -> float:
+    """Return the highest contrast ratio to the strip's commonest colour, (H, W, 3) in [0, 255].
+
+    Relative luminance and contrast ratio as WCAG 2.1 defines them.
+    """
+    colours, counts = np.unique(strip.reshape(-1, 3), axis=0, return_counts=True)
+    part = colours / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722] + 0.05
+    ratio = luminance / luminance[counts.argmax()]
+    return float(np.maximum(ratio, 1 / ratio).max())
+
+
+def test_contrast_of_black_and_white_is_21():
+    assert contrast(np.array([[[255] * 3, [255] * 3, [0] * 3]])) == pytest.approx(21)
+
+
+def test_the_labels_of_a_figure_can_be_read(view):
+    view.page.set_viewport_size(DESKTOP)  # where letters are large enough to have their full colour
+    for image in view.page.locator(".bd-article figure img").all():
+        pixels = np.asarray(Image.open(BytesIO(image.screenshot())).convert("RGB"))
+        height, width, _ = pixels.shape
+        left, bottom = pixels[:, : width // 10], pixels[-height // 8 :]  # where axes are labelled
+        assert max(contrast(left), contrast(bottom)) >= READABLE, image.get_attribute("alt")

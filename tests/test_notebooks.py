@@ -1,0 +1,150 @@
+"""The chapters as they are committed: no outputs, short cells, described parameters and figures."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a cell
+# papermill reads the cell by regular expression: a second "=" in a line, even in the comment, or a
+# type with a dot or a bar makes it drop the parameter from --help-notebook.
+PARAMETER = re.compile(r"(\w+): (?:int|float|str|bool|list(?:\[\w+\])?) = ([^#=]+)  # ([^=]+)")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path: Path, kind: str) -> list[nbformat.NotebookNode]:
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    return [cell for cell in notebook.cells if cell.cell_type == kind]
+
+
+def parameters_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in cells(path, "code") if "parameters" in cell.metadata.get("tags", [])]
+
+
+def figures(path: Path) -> list[dict[str, Any]]:
+    """Return the mystnb metadata of all cells that say something about a figure."""
+    settings = [cell.metadata.get("mystnb", {}) for cell in cells(path, "code")]
+    return [setting for setting in settings if "figure" in setting or "image" in setting]
+
+
+def headings(path: Path) -> list[str]:
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    return re.findall(r"^#+ .*", re.sub(r"(?ms)^(```+|~~~+|:::+).*?^\1", "", text), re.MULTILINE)
+
+
+def toc_files() -> list[str]:
+    text = (ROOT / "_toc.yml").read_text()
+    return re.findall(r"^[\s-]*(?:file|root): (\S+)", text, re.MULTILINE)
+
+
+def solutions(path: Path) -> list[str]:
+    """Return the Python code in the collapsed solutions of a chapter's exercises."""
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    boxes = re.findall(r"(?ms)^(````+)\{admonition\} Solution.*?^(.*?)^\1", text)
+    return [code for _, box in boxes for code in re.findall(r"(?ms)^```python\n(.*?)^```", box)]
+
+
+def test_there_are_chapters():
+    assert NOTEBOOKS
+
+
+@each_notebook
+def test_the_file_is_a_valid_notebook_for_the_python3_kernel(path):
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)  # cell ids keep diffs small
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@each_notebook
+def test_it_is_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    with_outputs = [c.source for c in cells(path, "code") if c.outputs or c.execution_count]
+    assert not with_outputs, "run nbstripout on it"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+
+
+@each_notebook
+def test_no_code_cell_is_longer_than_twelve_lines(path):
+    assert not [c.source for c in cells(path, "code") if len(c.source.splitlines()) > LONGEST_CELL]
+
+
+@each_notebook
+def test_it_starts_with_its_only_h1(path):
+    h1 = [line for line in headings(path) if line.startswith("# ")]
+    assert len(h1) == 1
+    assert cells(path, "markdown")[0].source.startswith(h1[0])
+
+
+@each_notebook
+def test_every_line_of_its_parameters_cell_has_type_literal_and_help(path):
+    (cell,) = parameters_cells(path)
+    for line in cell.source.splitlines():
+        match = PARAMETER.fullmatch(line)
+        assert match, f"not `name: type = literal  # help`: {line}"
+        ast.literal_eval(match[2])
+
+
+@each_notebook
+def test_papermill_lists_every_parameter_with_type_and_help(path):
+    (cell,) = parameters_cells(path)
+    listed = papermill.inspect_notebook(str(path))
+    assert list(listed) == [line.split(":")[0] for line in cell.source.splitlines()]
+    assert all(entry["inferred_type_name"] and entry["help"] for entry in listed.values())
+
+
+@each_notebook
+def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
+    for setting in figures(path):
+        assert setting.get("figure", {}).get("caption"), setting
+        assert setting["figure"].get("name", "").startswith("fig-"), setting
+        assert len(setting.get("image", {}).get("alt", "").split()) > 2, setting
+
+
+def test_figure_names_are_unique_in_the_book():
+    names = Counter(
+        setting.get("figure", {}).get("name") for path in NOTEBOOKS for setting in figures(path)
+    )
+    assert not [name for name, count in names.items() if count > 1]
+
+
+def test_the_table_of_contents_lists_every_page_once_and_no_other():
+    pages = [path.stem for path in (ROOT / "book").iterdir() if path.suffix in {".md", ".ipynb"}]
+    assert Counter(toc_files()) == Counter(pages)
+    yaml.safe_load((ROOT / "_toc.yml").read_text())
+
+
+@each_notebook
+def test_ci_trains_it_with_small_parameters(path):
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert re.search(rf"^ +{path.stem}\) echo", ci, re.MULTILINE), "no row in small_parameters"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=f"{path.stem}-{number}")
+        for path in NOTEBOOKS
+        for number, code in enumerate(solutions(path), 1)
+    ],
+)
+def test_the_code_of_a_solution_runs(code, tmp_path):
+    home = {"FMNIST_LAB_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=os.environ | home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
