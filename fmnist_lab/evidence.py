@@ -16,6 +16,7 @@ from .studies import STUDIES, TUNING_SEEDS, Study
 
 # Where each setting is repeated at the learning rate that suits it.
 RETUNED = {"width": "width_retuned", "depth": "depth_retuned"}
+LOSSES = {"cross_entropy": "cross-entropy", "mse": "MSE", "mae": "MAE"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,17 @@ class Arm:
     learning_rate: float | None = None  # of a tuning study, which sweeps it too
 
     def __str__(self) -> str:
-        value = f"{self.value:.3g}" if isinstance(self.value, float) else str(self.value)
-        rate = f" at {self.learning_rate:.3g}" if self.learning_rate else ""
-        name = f"{STUDIES[self.study].swept} {value}".replace("_", " ")
-        return f"{name}{rate}".replace("e-0", "e-")
+        if isinstance(self.value, str):
+            return LOSSES.get(self.value, self.value)
+        value = scientific(self.value) if isinstance(self.value, float) else self.value
+        rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
+        return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"
+
+
+def scientific(value: float) -> str:
+    """Write a learning rate as the report does: 2.05e-5."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 class Evidence:

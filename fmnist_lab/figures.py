@@ -87,7 +87,7 @@ def curves(
     backdrop: Iterable[Run] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a metric against "epoch", "step" or "seconds", a line a value of `by`.
+    """Draw a metric against "epoch", "step", "seconds" or another metric, a line a value of `by`.
 
     A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
     from lowest to highest; `backdrop` runs are drawn in grey behind.
@@ -101,15 +101,30 @@ def curves(
     for n, (value, group) in enumerate(grouped(runs, by).items()):
         x, rows = series(group, metric, against)
         mean = rows.mean(0)
-        look = {"color": COLORS[n % len(COLORS)], "ls": LINES[n % len(LINES)]}
-        name = f"{label(value)} ({len(group)} seed{'s' * (len(group) > 1)})"
-        marker, every = MARKERS[n % len(MARKERS)], max(1, len(x) // 6)
-        ax.plot(x, mean, label=name, marker=marker, markevery=(n % every, every), ms=5, **look)
-        ax.fill_between(x, rows.min(0), rows.max(0), color=look["color"], alpha=0.15, lw=0)
-    ax.set(xlabel={"seconds": "training time (s)"}.get(against, against), ylabel=NAMES[metric])
-    if metric.endswith("accuracy"):
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    if by in NAMES:
+        every = max(1, len(x) // 6)
+        ax.plot(x, mean, label=counted(value, len(group)), markevery=(n % every, every), **look(n))
+        ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
+    ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
+    for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
+        if name.endswith("accuracy"):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return explained(ax, by)
+
+
+def look(n: int) -> dict[str, Any]:
+    """Return the colour, line style and marker of the n-th setting of a picture."""
+    kinds = {"color": COLORS, "ls": LINES, "marker": MARKERS}
+    return {"ms": 5} | {key: kind[n % len(kind)] for key, kind in kinds.items()}
+
+
+def counted(value: Any, seeds: int) -> str:
+    """Return a setting's entry in the legend: its value and how many runs it rests on."""
+    return f"{label(value)} ({seeds} seed{'s' * (seeds > 1)})"
+
+
+def explained(ax: Axes, by: str) -> Axes:
+    """Return `ax` with a legend of its settings, if it shows any."""
+    if by in NAMES and ax.get_legend_handles_labels()[0]:
         ax.legend(title=NAMES[by], fontsize=9, title_fontsize=9, frameon=False)
     return ax
 
@@ -129,13 +144,19 @@ def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, 
     length = min(run.epochs for run in runs)
     rows = np.array([run.history[metric][:length] for run in runs], float)  # None becomes NaN
     epochs = np.arange(1, length + 1)
-    config = runs[0].config
     if against == "step":
-        return epochs * -(-config.train_size // config.batch_size), rows
+        return epochs * steps_an_epoch(runs[0]), rows
     if against == "seconds":
         seconds = np.array([run.history["seconds"][:length] for run in runs], float)
         return seconds.cumsum(1).mean(0), rows
+    if against in runs[0].history:
+        return np.array([run.history[against][:length] for run in runs], float).mean(0), rows
     return epochs, rows
+
+
+def steps_an_epoch(run: Run) -> int:
+    """Return how many batches an epoch of the run has; the last may be smaller."""
+    return -(-run.config.train_size // run.config.batch_size)
 
 
 def dots(
@@ -171,11 +192,29 @@ def dots(
                 mark = {"color": color, "capsize": 6, "zorder": order + 1}
                 ax.errorbar([x + 0.25], [found.estimate], error, fmt="D", ms=5, **mark)
     ax.set_xticks(range(len(values)), [label(value) for value in values])
-    ax.set(xlabel=NAMES.get(by, by), xlim=(-0.5, len(values) - 0.5))
+    ax.set(xlabel=NAMES.get(by, by), xlim=(-0.5, max(1, len(values)) - 0.5))
     ax.set_ylabel(NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
     return ax
+
+
+def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
+    """Draw accuracy against learning rate, a line a value of `by`.
+
+    `frame` holds a row a run. A point is the mean over seeds, its bar reaches from the lowest
+    seed to the highest.
+    """
+    ax = axes(ax)
+    for n, (value, rows) in enumerate(frame.groupby(by)):
+        seeds = rows.groupby("learning_rate")["validation_accuracy"]
+        mean = seeds.mean()
+        bars = [mean - seeds.min(), seeds.max() - mean]
+        name = counted(value, int(seeds.count().max()))
+        ax.errorbar(mean.index, mean, bars, label=name, capsize=3, **look(n))
+    ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return explained(ax, by)
 
 
 def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:

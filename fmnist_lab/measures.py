@@ -76,7 +76,7 @@ def jolt(values: Sequence[float] | np.ndarray) -> float | None:
     return float(np.median(np.abs(steps))) if steps.size else None
 
 
-def epochs_to(run: Run, target: float) -> float | None:
+def epochs_to(run: Run, target: float) -> float:
     """Return the epochs, linear in between, until validation accuracy first reaches `target`.
 
     A run that does not get there counts with its epochs at most: a lower bound.
@@ -125,8 +125,8 @@ TEST_ACCURACY = Measure("test accuracy", at_best("test_accuracy"))
 GAP = Measure("gap between training and validation accuracy", lambda run: gap(run.best))
 LAST_GAP = Measure("gap after the last epoch", lambda run: gap(run.last))
 SAVED = Measure(
-    "share of the epochs allowed that was not trained",
-    lambda run: 1 - run.epochs / run.config.epochs,
+    "share of the epochs allowed that patience saved",
+    lambda run: 1 - run.epochs / run.config.epochs if run.stopped_by == "patience" else 0.0,
     unit="%",
     material=0.1,  # a tenth, as for ratios
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import platformdirs
 
-from .config import Config
+from .config import Config, names
 from .data import DIGEST
 from .run import PARTS, Run, canonical, identify
 
@@ -185,11 +185,12 @@ def table(runs: Iterable[Run]) -> pd.DataFrame:
         row |= {"epochs_run": run.epochs, "best_epoch": run.best_epoch, "seconds": run.seconds}
         row |= run.best | {f"last_{name}": value for name, value in run.last.items()}
         rows.append(row | {"device": run.environment.get("device")})
-    frame = pd.DataFrame(rows)
-    if len(frame):
-        metrics = [*runs_metrics(), *(f"last_{name}" for name in runs_metrics())]
-        frame[metrics] = frame[metrics].astype(float)
-        frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
+    metrics = [*runs_metrics(), *(f"last_{name}" for name in runs_metrics())]
+    outcome = ["id", "stopped_by", "epochs_run", "best_epoch", "seconds"]
+    # Named, so that a table without rows has them too.
+    frame = pd.DataFrame(rows, columns=[*names(), *outcome, *metrics, "device"])
+    frame[metrics] = frame[metrics].astype(float)
+    frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
     return frame
 
 

@@ -91,7 +91,8 @@ class Run:
 
     def holds(self, parts: frozenset[str]) -> bool:
         """Return whether the run holds these bulky parts, as far as its training gave any."""
-        return not self.best_epoch or all(getattr(self, part) is not None for part in parts)
+        given = parts if self.best_epoch else parts - {"predictions"}
+        return all(getattr(self, part) is not None for part in given)
 
     def keeping(self, parts: frozenset[str]) -> Run:
         """Return the run without the bulky parts that are not in `parts`."""

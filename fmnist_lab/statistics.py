@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import CompareMeans
 
 # The smallest difference in accuracy that matters, a fraction: about one binomial standard error
@@ -111,9 +110,17 @@ def slope_trend(x: npt.ArrayLike, y: npt.ArrayLike, confidence: float = CONFIDEN
 
 
 def holm(pvalues: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Adjust p-values for their number by Holm's method (Holm 1979), in the order given."""
+    """Adjust p-values for their number by Holm's method (Holm 1979), in the order given.
+
+    Written out because statsmodels' `multipletests` collects garbage in every call: a second on a
+    busy machine with PyTorch loaded, 24 of the 26 that judging all claims took.
+    """
     values = np.asarray(pvalues, float)
-    return multipletests(values, method="holm")[1] if values.size else values
+    order = np.argsort(values)
+    standing = np.arange(values.size, 0, -1)  # hypotheses not yet rejected at each step
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.maximum.accumulate(standing * values[order]).clip(max=1)
+    return adjusted
 
 
 def best_of(

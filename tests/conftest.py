@@ -1,16 +1,27 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from fmnist_lab import data, records
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.run import HISTORY, Run
+
+
+# A stalled machine is no failure of an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Compute on one thread: the networks here are so small that two would wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +67,28 @@ def published(tmp_path, monkeypatch) -> Iterator[Path]:
     records.read_published.cache_clear()
     yield folder
     records.read_published.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def made_up_run():
+    """Return a function that makes a Run of a Config without training."""
+    return make_up_run
+
+
+def make_up_run(config: Config, *, accuracy: float = 0.5, epochs: int = 2, **fields: object) -> Run:
+    metrics = {
+        f"{part}_{kind}": {"loss": 1.25, "accuracy": accuracy}[kind]
+        for part in ("train", "validation", "test")
+        for kind in ("loss", "accuracy")
+    }
+    values = {
+        "config": config,
+        "data": data.DIGEST,
+        "history": {name: [1 / (n + 2) for n in range(epochs)] for name in HISTORY},
+        "stopped_by": "epochs",
+        "best_epoch": epochs,
+        "best": metrics,
+        "last": metrics,
+        "environment": {"device": "none"},
+    }
+    return Run(**(values | fields))  # type: ignore[arg-type]

@@ -1,0 +1,185 @@
+"""The report's conclusions with their verdicts: as data, as a table, as boxes, as a picture.
+
+Everything is computed from the published runs whenever it is asked for; a reader's own runs count
+only where they are given.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from . import judgement, records
+from .conclusions import CLAIMS
+from .config import ConfigError, unknown_name
+from .figures import axes
+from .judgement import Claim, Finding, Judgement
+from .run import Run
+from .verdict import Name, Verdict
+
+__all__ = ["CLAIMS", "Box", "Claim", "Judgement", "box", "judge", "overview", "table"]
+
+# A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
+# telephones from drawing an emoji.
+SYMBOLS: dict[Name, str] = {
+    "supported": "\u2714\ufe0e",
+    "supported but immaterial": "\u2248",
+    "not supported": "\u2718\ufe0e",
+    "inconclusive": "?",
+    "not run yet": "\u2026",
+}
+# Fill and text of a cell of the overview: Okabe & Ito's colours, told apart in grey as well.
+LOOKS: dict[Name, tuple[str, str]] = {
+    "supported": ("#0072B2", "white"),
+    "supported but immaterial": ("#A6D0EC", "black"),
+    "not supported": ("#E69F00", "black"),
+    "inconclusive": ("#E8E8E8", "black"),
+    "not run yet": ("white", "#595959"),
+}
+
+
+def judge(chapter: str | None = None, runs: Iterable[Run] | None = None) -> dict[str, Judgement]:
+    """Judge a chapter's claims, or all, on the published runs or on those given.
+
+    Raises `ConfigError` for a chapter without claims.
+    """
+    chapters = list(dict.fromkeys(claim.chapter for claim in CLAIMS.values()))
+    if chapter is not None and chapter not in chapters:
+        raise ConfigError(unknown_name(chapter, chapters).replace("parameter", "chapter"))
+    chosen = [claim for claim in CLAIMS.values() if chapter in (None, claim.chapter)]
+    return judgement.judge(chosen, records.read_published().values() if runs is None else runs)
+
+
+def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """Return one row a claim, in the report's order, with what was measured and the verdicts."""
+    rows = {
+        name: {
+            "the report says": found.claim.says,
+            "we measured": measured(found),
+            "as run": label(found.as_run),
+            "as claimed": label(found.as_claimed),
+            "reason": found.first.reason,
+            "runs": found.runs,
+            "figure": link(found.claim),
+        }
+        for name, found in judge(runs=runs).items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+
+
+def box(name: str, runs: Iterable[Run] | None = None) -> Box:
+    """Return a claim's verdict box, which a notebook shows. Raises `ConfigError` for another id."""
+    if name not in CLAIMS:
+        raise ConfigError(unknown_name(name, CLAIMS).replace("parameter", "claim"))
+    return Box(judge(CLAIMS[name].chapter, runs)[name])
+
+
+def label(found: Verdict | None) -> str:
+    """Return a verdict's symbol and word; a dash where the question does not arise."""
+    return "\u2013" if found is None else f"{SYMBOLS[found.name]} {found.name}"
+
+
+def measured(found: Judgement) -> str:
+    """Return the part that decides and its numbers, or nothing where nothing was run."""
+    part = found.deciding
+    return f"{part.name}: {part.measured}" if part and part.measured else ""
+
+
+def link(claim: Claim) -> str:
+    """Return the address of a claim's figure in the book: a figure is named after its page."""
+    pages = {claim.chapter for claim in CLAIMS.values()} | {"method"}
+    page = next(p for p in pages if claim.figure.startswith(f"fig-{p.replace('_', '-')}-"))
+    return f"{page}.html#{claim.figure}"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A claim and its verdicts as a notebook, a page or a terminal shows them."""
+
+    judgement: Judgement
+
+    def __repr__(self) -> str:
+        lines = [self._head(), *(f"{name}: {text}" for name, text in self._rows())]
+        lines += [f"- {line}" for line in self._parts()]
+        wrapped = (textwrap.wrap(line, 99, subsequent_indent="  ") for line in lines)
+        return "\n".join(line for lines in wrapped for line in lines)
+
+    def _repr_html_(self) -> str:
+        kind = self.judgement.first.name.replace(" ", "-")
+        # Without the book's style sheet the border alone marks the box.
+        look = "border-left: 0.3em solid var(--verdict, currentColor); padding: 0.1em 0.9em"
+        rows = "".join(
+            f"<p><b>{html.escape(name)}:</b> {html.escape(text)}</p>" for name, text in self._rows()
+        )
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
+        parts = f"<details><summary>Every part</summary><ul>{items}</ul></details>" if items else ""
+        where = f'<p><a href="{link(self.judgement.claim)}">Figure</a></p>'
+        return (
+            f'<div class="verdict verdict-{kind}" style="{look}">'
+            f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>'
+            f"{rows}{parts}{where}</div>"
+        )
+
+    def _head(self) -> str:
+        return f"{label(self.judgement.first)} \u2013 claim {self.judgement.claim.id}"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        found = self.judgement
+        rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
+        rows += [
+            (name, f"{label(verdict)}. {sentence(verdict.reason)}")
+            for name, verdict in (
+                ("As run", found.as_run),
+                ("As claimed, each setting at its own learning rate", found.as_claimed),
+            )
+            if verdict is not None
+        ]
+        return [*rows, ("Runs", f"{found.runs:,}")]
+
+    def _parts(self) -> list[str]:
+        found = self.judgement
+        lines = []
+        for prefix, parts in (("", found.findings), ("as claimed, ", found.claimed_findings)):
+            run = [part for part in parts if part.verdict.name != "not run yet"]
+            if len(parts) > 1 and run:
+                lines += [prefix + part_line(part) for part in run]
+                lines += [f"{prefix}{len(parts) - len(run)} more not run yet"] * (run != [*parts])
+        return lines
+
+
+def part_line(part: Finding) -> str:
+    """Return one line on a part of a claim."""
+    return f"{part.name}: {label(part.verdict)}" + (f", {part.measured}" if part.measured else "")
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter and a full stop; it may start with a number."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
+    """Draw all claims at a glance: a row each, its verdict as run and as claimed."""
+    found = judge(runs=runs)
+    ax = axes(ax, height=0.27 * len(found) + 0.5)
+    columns = {"as run": 3.35, "as claimed": 5.2}  # left edges, inches of a page column
+    for title, x in columns.items():
+        ax.text(x + 0.87, -0.9, title, ha="center", va="center", weight="bold", fontsize=9)
+    for row, (name, item) in enumerate(found.items()):
+        ax.text(0, row, name, va="center", weight="bold", fontsize=9)
+        ax.text(0.38, row, textwrap.shorten(item.claim.says, 50, placeholder=" \u2026"),
+                va="center", fontsize=7.5)  # fmt: skip
+        for verdict, x in zip((item.as_run, item.as_claimed), columns.values(), strict=True):
+            if verdict is None:
+                continue
+            fill, ink = LOOKS[verdict.name]
+            ax.barh(row, 1.75, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
+            ax.text(x + 0.87, row, label(verdict).replace("\ufe0e", ""), color=ink, ha="center",
+                    va="center", fontsize=8)  # fmt: skip
+    ax.set(xlim=(0, 7), ylim=(len(found) - 0.4, -1.4))
+    ax.set_axis_off()
+    return ax

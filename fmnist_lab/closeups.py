@@ -1,0 +1,102 @@
+"""Close-ups: pictures of what one number an epoch leaves out, or a curve from the start hides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .figures import BACKDROP, NAMES, axes, counted, explained, grouped, label, look, steps_an_epoch
+from .measures import curve, epochs_to
+from .run import Run
+
+STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
+
+
+def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axes:
+    """Draw the training loss of every step, and over it the mean of each epoch, at its middle.
+
+    The steps are cut into `strokes` stretches at most, all of one length, and each is drawn from
+    its lowest loss to its highest: no spike is lost, and the axis says how many steps share a
+    stroke. Losses that are not finite are left out. Raises `ValueError` if the run kept none.
+    """
+    ax = axes(ax)
+    losses = run.losses_by_step().astype(float)
+    losses[~np.isfinite(losses)] = np.nan
+    length = -(-len(losses) // strokes)
+    first = np.arange(0, len(losses), length)
+    ends = np.stack([np.fmin.reduceat(losses, first), np.fmax.reduceat(losses, first)], 1)
+    middle = np.repeat(first + (length - 1) / 2, 2)
+    ax.plot(middle, ends.ravel(), color=BACKDROP, lw=0.8, label="steps")
+    middle_of_epoch = (np.arange(run.epochs) + 0.5) * len(losses) / run.epochs
+    means = np.array(run.history["train_loss"], float)
+    ax.plot(middle_of_epoch, means, label="mean of each epoch", **look(0))
+    thinned = f"\na stroke: lowest to highest loss of {length:,} steps" if length > 1 else ""
+    ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
+    ax.legend(fontsize=9, frameon=False, loc="upper right")
+    return ax
+
+
+def after_best(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    metric: str = "validation_loss",
+    before: int = 5,
+    backdrop: Iterable[Run] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric around the best epoch, in % above its value there, a line a value of `by`.
+
+    Runs are laid on each other at their best epochs and shown from `before` epochs earlier on. A
+    line is the mean over the seeds that have the epoch, with a band from lowest to highest; a
+    setting whose runs all ended at their best epoch is left out. `backdrop` runs are in grey.
+    """
+    ax = axes(ax)
+    for group in grouped(backdrop, by).values():
+        around = around_best(group, metric, before)
+        ax.plot(around.mean(axis=1), color=BACKDROP, lw=1.2, zorder=1)
+    for n, (value, group) in enumerate(grouped(runs, by).items()):
+        around = around_best(group, metric, before)
+        if len(around):
+            name = counted(value, around.shape[1])
+            ax.plot(around.mean(axis=1), label=name, **look(n))
+            low, high = around.min(axis=1), around.max(axis=1)
+            ax.fill_between(around.index, low, high, color=look(n)["color"], alpha=0.15, lw=0)
+    ax.axvline(0, color="#767676", lw=1)
+    ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
+    return explained(ax, by)
+
+
+def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
+    """Return a metric in % above its value at the best epoch: a row an epoch, a column a run.
+
+    The index counts epochs from the best one, from -`before` on; NaN where a run has none. Runs
+    that ended at their best epoch, or have none, are left out.
+    """
+    columns = {}
+    for run in runs:
+        values = np.array(curve(run, metric))
+        if 0 < run.best_epoch < len(values):
+            relative = 100 * (values / values[run.best_epoch - 1] - 1)
+            columns[run.id] = pd.Series(relative, np.arange(len(values)) + 1 - run.best_epoch)
+    return pd.DataFrame(columns, dtype=float).sort_index().loc[-before:]
+
+
+def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
+    """Return one row a setting: epochs, steps and seconds until validation accuracy is `target`.
+
+    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch.
+    """
+    rows = {}
+    for value, group in grouped(runs, by).items():
+        there = [r for r in group if max(curve(r, "validation_accuracy"), default=0.0) >= target]
+        epochs = [epochs_to(run, target) for run in there]
+        steps = [n * steps_an_epoch(run) for n, run in zip(epochs, there, strict=True)]
+        times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
+        means = [round(np.mean(x), 1) if x else float("nan") for x in (epochs, steps, times)]
+        named = dict(zip(("epochs", "steps", "seconds"), means, strict=True))
+        rows[label(value)] = {"runs": len(group), "reached it": len(there), **named}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(NAMES.get(by, by))
