@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .config import ConfigError, names, unknown_name
+from .config import Bounds, ConfigError, names, unknown_name
 from .records import find
 from .run import Run
-from .studies import NEW_SEEDS, get
+from .studies import NEW_SEEDS, SEEDS, get
 from .sweep import resolve, sweep
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
@@ -46,7 +46,7 @@ class Chapter:
             counted = {} if seeds == PUBLISHED else {"seeds": seeds}
             self.study = self.published.vary(**given, **counted)
         except ConfigError as fault:
-            faults.append(str(fault).replace("to 1000.", f'to 1000, or "{PUBLISHED}".'))
+            faults.append(str(fault).replace(f"{SEEDS}.", f'{SEEDS}, or "{PUBLISHED}".'))
         if faults:
             raise ParameterError("\n".join(faults))
         if seeds == PUBLISHED:
@@ -71,11 +71,26 @@ class Chapter:
         return [run for run in find(self.published.configs()) if run.config not in shown]
 
 
-def unknown_parameters() -> list[str]:
-    """Return a sentence for each name in the parameters cells that is no parameter.
+def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
+    """Return the parameters of a notebook that has no runs: these numbers, in this order.
 
-    The cells are found in IPython's history: papermill's, and the last one that sets `seeds`.
-    Outside IPython there is nothing to find.
+    `namespace` is the notebook's `globals()`. Raises `ParameterError`, naming every fault at once:
+    another parameter, or a value that is no number within its bounds.
+    """
+    faults = unknown_parameters(tuple(bounds))
+    for name, allowed in bounds.items():
+        if not allowed.admit(namespace[name]):
+            faults.append(f"{name} is {namespace[name]!r}; it must be {allowed}.")
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return [allowed.kind(namespace[name]) for name, allowed in bounds.items()]
+
+
+def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
+    """Return a sentence for each name in the parameters cells that is not a `known` parameter.
+
+    The cells are found in IPython's history: papermill's, and the last one that sets the last of
+    `known`. Outside IPython there is nothing to find.
     """
     try:
         from IPython import get_ipython
@@ -84,12 +99,12 @@ def unknown_parameters() -> list[str]:
     shell = get_ipython()
     cells = list(shell.history_manager.input_hist_raw) if shell else []
     assigned = [assigned_names(cell) for cell in cells]
-    start = max((n for n, found in enumerate(assigned) if "device" in found), default=len(cells))
+    start = max((n for n, found in enumerate(assigned) if known[-1] in found), default=len(cells))
     unknown = []
     for number in range(start, len(cells)):
         if number == start or cells[number].startswith(INJECTED):
-            unknown += [name for name in assigned[number] if name not in PARAMETERS]
-    return [unknown_name(name, PARAMETERS) for name in dict.fromkeys(unknown)]
+            unknown += [name for name in assigned[number] if name not in known]
+    return [unknown_name(name, known) for name in dict.fromkeys(unknown)]
 
 
 def assigned_names(cell: str) -> list[str]:

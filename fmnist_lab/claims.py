@@ -118,7 +118,7 @@ class Box:
         )
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
         parts = f"<details><summary>Every part</summary><ul>{items}</ul></details>" if items else ""
-        where = f'<p><a href="{link(self.judgement.claim)}">Figure</a></p>'
+        where = f'<p><a href="{link(self.judgement.claim)}">The figure that shows it</a></p>'
         return (
             f'<div class="verdict verdict-{kind}" style="{look}">'
             f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>'
@@ -126,7 +126,11 @@ class Box:
         )
 
     def _head(self) -> str:
-        return f"{label(self.judgement.first)} \u2013 claim {self.judgement.claim.id}"
+        found = self.judgement
+        words = [label(found.first)]
+        if found.as_run and found.as_claimed and found.as_run.name != found.as_claimed.name:
+            words = [f"{label(found.as_run)} as run", f"{label(found.as_claimed)} as claimed"]
+        return f"{', '.join(words)} \u2013 claim {found.claim.id}"
 
     def _rows(self) -> list[tuple[str, str]]:
         found = self.judgement
@@ -165,14 +169,13 @@ def sentence(text: str) -> str:
 def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
     """Draw all claims at a glance: a row each, its verdict as run and as claimed."""
     found = judge(runs=runs)
-    ax = axes(ax, height=0.27 * len(found) + 0.5)
+    ax = axes(ax, height=0.31 * len(found) + 0.5)
     columns = {"as run": 3.35, "as claimed": 5.2}  # left edges, inches of a page column
     for title, x in columns.items():
         ax.text(x + 0.87, -0.9, title, ha="center", va="center", weight="bold", fontsize=9)
     for row, (name, item) in enumerate(found.items()):
         ax.text(0, row, name, va="center", weight="bold", fontsize=9)
-        ax.text(0.38, row, textwrap.shorten(item.claim.says, 50, placeholder=" \u2026"),
-                va="center", fontsize=7.5)  # fmt: skip
+        ax.text(0.38, row, textwrap.fill(item.claim.says, 54), va="center", fontsize=7)
         for verdict, x in zip((item.as_run, item.as_claimed), columns.values(), strict=True):
             if verdict is None:
                 continue

@@ -7,10 +7,24 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .figures import BACKDROP, NAMES, axes, counted, explained, grouped, label, look, steps_an_epoch
-from .measures import curve, epochs_to
+from .figures import (
+    BACKDROP,
+    NAMES,
+    axes,
+    counted,
+    curves,
+    explained,
+    grouped,
+    label,
+    look,
+    steps_an_epoch,
+)
+from .measures import curve, epochs_to, jolt
+from .records import table
 from .run import Run
+from .scales import along
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
 
@@ -35,6 +49,8 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     ax.plot(middle_of_epoch, means, label="mean of each epoch", **look(0))
     thinned = f"\na stroke: lowest to highest loss of {length:,} steps" if length > 1 else ""
     ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     ax.legend(fontsize=9, frameon=False, loc="upper right")
     return ax
 
@@ -83,6 +99,46 @@ def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
             relative = 100 * (values / values[run.best_epoch - 1] - 1)
             columns[run.id] = pd.Series(relative, np.arange(len(values)) + 1 - run.best_epoch)
     return pd.DataFrame(columns, dtype=float).sort_index().loc[-before:]
+
+
+def roughness(
+    runs: Iterable[Run], *, by: str, backdrop: Iterable[Run] = (), ax: Axes | None = None
+) -> Axes:
+    """Draw the roughness of each run's validation loss (`measures.jolt`), both axes logarithmic.
+
+    A run's mark says how it ended; a line goes through the means of the values of `by`.
+    """
+    tables = []
+    for part in (list(runs), list(backdrop)):
+        rough = [jolt(curve(run, "validation_loss")) for run in part]
+        tables.append(table(part).assign(roughness=pd.Series(rough, dtype=float)))
+    ax = along(tables[0], by=by, metric="roughness", backdrop=tables[1], ax=ax)
+    values = sorted({value for part in tables for value in part[by]})
+    ax.set_xticks(values, [label(value) for value in values])
+    ax.set(yscale="log", ylabel="roughness of the validation loss")
+    return ax
+
+
+def fit(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    backdrop: Iterable[Run] = (),
+    low: float = 0.8,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw validation against training accuracy, a point an epoch, a line a value of `by`.
+
+    Shown is what lies above `low`, a fraction; on the thin diagonal the two are equal. Training
+    accuracy is a running mean over the epoch, so early points may lie above the diagonal.
+    """
+    runs = list(runs)
+    ax = curves(runs, by=by, against="train_accuracy", backdrop=backdrop, ax=ax)
+    ax.axline((low, low), slope=1, color="#767676", lw=1)
+    best = max((max(curve(run, "validation_accuracy"), default=0.0) for run in runs), default=0.0)
+    if best > low:  # else all of it is shown, as far as it got
+        ax.set(xlim=(low, 1.0), ylim=(low, best + 0.01))
+    return ax
 
 
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:

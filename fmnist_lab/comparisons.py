@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .evidence import Arm, Evidence
+from .evidence import RETUNED, Arm, Evidence
 from .measures import Measure
 from .statistics import Effect, mean_interval, paired_difference, slope_trend
 from .studies import STUDIES
@@ -129,17 +129,18 @@ def gains_more(measure: Measure, arms: Sequence[Arm], than: Sequence[Arm]) -> Co
 def rate_falling(measure: Measure, study: str, values: Sequence[int]) -> Comparison:
     """Claim that the best learning rate falls with the swept hyperparameter.
 
-    A seed's best rate is the geometric mean of those whose measure is within what matters of its
-    highest: a flat optimum has no single best. The smallest fall that matters is one step of the
-    grid of rates over the whole range of settings.
+    A seed's best rate is the geometric mean of the grid's, weighted by what they reach: one that
+    is by as much worse as matters counts e times less. So a flat optimum's middle is found, and
+    not the luckiest of its rates. The smallest fall that matters is one step of the grid over the
+    whole range of settings.
     """
     rates = STUDIES[study].grid["learning_rate"]
     arms = tuple(Arm(study, value, rate) for value in values for rate in rates)
 
     def estimate(frame: pd.DataFrame) -> Effect:
         table = frame.dropna().to_numpy().reshape(-1, len(values), len(rates))
-        good = table >= table.max(axis=2, keepdims=True) - measure.material
-        best = (good * np.log(rates)).sum(axis=2) / good.sum(axis=2)  # (seeds, settings)
+        weight = np.exp((table - table.max(axis=2, keepdims=True)) / measure.material)
+        best = (weight * np.log(rates)).sum(axis=2) / weight.sum(axis=2)  # (seeds, settings)
         return slope_trend(values, best)
 
     per = STUDIES[study].swept
@@ -191,7 +192,8 @@ def absent(measure: Measure, arms: Sequence[Arm], evidence: Evidence) -> Verdict
     lacking = [str(arm) for arm in arms if not evidence.of(arm)]
     if lacking:
         which = " and ".join(lacking) if len(lacking) < 3 else f"{len(lacking)} settings"
-        tuned = ", the learning rate chosen for each" if evidence.retuned else ""
+        anew = evidence.retuned and any(arm.study in RETUNED for arm in arms)
+        tuned = " at a learning rate chosen for it" if anew else ""
         return Verdict("not run yet", f"no runs yet of {which}{tuned}")
     names = " and ".join(str(arm) for arm in arms[:2]) if len(arms) < 3 else "the settings"
     return Verdict("inconclusive", f"{measure.name}: {names} {measure.lacking}")

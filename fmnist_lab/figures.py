@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from .run import Run
 from .statistics import mean_interval
@@ -105,6 +105,8 @@ def curves(
         ax.plot(x, mean, label=counted(value, len(group)), markevery=(n % every, every), **look(n))
         ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
+    if against == "epoch":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
         if name.endswith("accuracy"):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -36,7 +36,8 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
             ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
         ax.set_title(counted(value, len(group)), fontsize=11)
         ax.set(xlabel="epoch", ylabel=kind if ax is drawn[0] or kind == "loss" else "")
-        ax.legend(fontsize=9, frameon=False)
+        corner = "upper right" if kind == "loss" else "lower right"
+        ax.legend(fontsize=9, frameon=False, loc=corner)
         if kind == "accuracy":
             ax.sharey(drawn[0])
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -156,7 +156,8 @@ def best_of(
     tested = {rival: effect for rival, effect in effects.items() if effect.n > 1}
     if len(tested) < 2:
         return effects
-    table = pd.DataFrame(series).dropna()  # the seeds that every candidate has
+    # The seeds that all have; a setting run once is not tested, and costs the others none.
+    table = pd.DataFrame({name: series[name] for name in (claimed, *tested)}).dropna()
     differences = table[claimed].to_numpy()[:, None] - table[list(tested)].to_numpy()
     smallest = np.sort(_smallest_p(list(tested.values()), differences, draws))
     rank = max(1, math.floor((1 - confidence) * (draws + 1) + 1e-6))  # 1e-6: 0.05 * 20000 < 1000

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from . import records
-from .config import Config, ConfigError, check, names, unknown_name
+from .config import Bounds, Config, ConfigError, check, names, unknown_name
 
 # Seeds whose runs a verdict rests on, and the ones a learning rate is chosen with: disjoint, so
 # that the choice's luck does not enter the verdict.
@@ -19,7 +19,7 @@ TUNING_SEEDS = (100, 101, 102)
 # Settings nobody has trained yet start with this many seeds: the fewest that give an interval
 # anyone would look at.
 NEW_SEEDS = 3
-MOST_SEEDS = 1000  # enough to settle any difference worth having
+SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
 # A quarter of a decade apart, from 1e-5 to 1e-2: the report's rates lie inside.
 TUNING_RATES = tuple(float(f"{10 ** (-5 + step / 4):.3g}") for step in range(13))
 
@@ -59,6 +59,7 @@ class Study:
             replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
             for values in itertools.product(*self.grid.values())
         ]
+        settings = list(dict.fromkeys(settings))  # without layers all widths are one setting
         if self.tuned_by is None:
             return settings
         rates = chosen_rates(STUDIES[self.tuned_by])
@@ -94,8 +95,8 @@ class Study:
         """
         grid, base, faults = dict(self.grid), {}, []
         seeds = given.pop("seeds", len(self.seeds))
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
-            faults.append(f"seeds is {seeds!r}; it must be a whole number from 1 to {MOST_SEEDS}.")
+        if not SEEDS.admit(seeds):
+            faults.append(f"seeds is {seeds!r}; it must be {SEEDS}.")
         for name, value in given.items():
             values = list(value) if isinstance(value, list | tuple) else [value]
             if name not in names() or name == "seed":
@@ -112,7 +113,7 @@ class Study:
                     base[name] = checked[0]
         if faults:
             raise ConfigError("\n".join(faults))
-        return replace(self, grid=grid, base=replace(self.base, **base)).first_seeds(seeds)
+        return replace(self, grid=grid, base=replace(self.base, **base)).first_seeds(int(seeds))
 
 
 def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
@@ -127,10 +128,14 @@ def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
 
 
 def tuning_table(study: Study) -> pd.DataFrame:
-    """Return a tuning study's mean validation accuracy: a row a setting and rate, seeds counted."""
+    """Return a tuning study's mean validation accuracy: a row a setting and rate, seeds counted.
+
+    A run that diverged before its first epoch ended has learnt nothing: an accuracy of 0.
+    """
     frame = records.table(records.find(study.configs()))
     if frame.empty:
         return pd.DataFrame(columns=[study.swept, "learning_rate", "mean", "count"])
+    frame["validation_accuracy"] = frame["validation_accuracy"].fillna(0.0)
     grouped = frame.groupby([study.swept, "learning_rate"])["validation_accuracy"]
     return grouped.agg(["mean", "count"]).reset_index()
 
@@ -145,9 +150,9 @@ def chosen_rates(study: Study) -> dict[Any, float]:
     complete = frame[frame["count"] == len(study.seeds)]
     rates = {}
     for value in study.values:
-        rows = complete[complete[study.swept] == value].sort_values("mean")
+        rows = complete[complete[study.swept] == value].set_index("learning_rate")
         if len(rows) == len(study.grid["learning_rate"]):
-            rates[value] = float(rows["learning_rate"].iloc[-1])
+            rates[value] = float(rows["mean"].idxmax())  # the lowest of equally good ones
     return rates
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from fmnist_lab.statistics import (
@@ -23,21 +24,13 @@ from fmnist_lab.statistics import (
 )
 
 T2 = 4.302652730  # 97.5 % quantile of t with 2 degrees of freedom, from any table
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=20, deadline=None)
 accuracies = st.integers(0, 10_000).map(lambda right: right / 10_000)
 pairs = st.lists(st.tuples(accuracies, accuracies), min_size=1, max_size=12)
 
 
 def close(value: float) -> object:
     return pytest.approx(value, rel=1e-6, abs=1e-9)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_garbage_collection():
-    """Keep statsmodels' Holm from collecting garbage in every call, 60 ms each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gc.collect", lambda: 0)
-        yield
 
 
 # --- one difference ---------------------------------------------------------------------------
@@ -251,6 +244,11 @@ def test_holm_multiplies_by_the_hypotheses_still_standing():
     assert holm([]).size == 0
 
 
+def test_holm_is_statsmodels_holm():
+    ps = np.random.default_rng(0).uniform(0, 0.3, 12).round(2)  # rounded: some are equal
+    assert holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 @quick
 def test_holm_lies_between_the_p_value_and_bonferroni(ps):
@@ -325,6 +323,13 @@ def test_a_rival_with_fewer_seeds_costs_the_others_none():
         "once": 1,
     }
     assert effects["once"].p == 1
+
+
+def test_a_setting_run_once_leaves_the_other_comparisons_as_they_are():
+    table: dict[str, np.ndarray] = settings_table(12, 4)
+    without = best_of(table, "setting 0", draws=999)
+    table["once"] = np.array([0.5])
+    assert {**without, "once": None} == {**best_of(table, "setting 0", draws=999), "once": None}
 
 
 def test_best_of_survives_a_rival_that_differs_by_a_constant():
@@ -437,7 +442,7 @@ def test_at_12_seeds_a_wrong_rival_appears_in_at_most_5_percent_of_families():
     wrong = [
         min(e.p for e in best_of(settings_table(12, 5, seed), "setting 0", draws=399).values())
         <= 0.05
-        for seed in range(120)
+        for seed in range(80)
     ]
-    # Unadjusted, about 15 % of families err; 3 Monte-Carlo errors of 2.0 % above 5 % are 11 %.
-    assert np.mean(wrong) <= 0.11
+    # Unadjusted, about 15 % of families err; 3 Monte-Carlo errors of 2.4 % above 5 % are 12 %.
+    assert np.mean(wrong) <= 0.12

@@ -1,0 +1,123 @@
+"""The claims and their verdicts as a table on a page, and how many there are of each."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .claims import SYMBOLS, label, link, sentence
+from .judgement import Finding, Judgement
+from .verdict import Verdict
+
+COLUMNS = ("Claim", "The report says", "We measured", "Verdict", "Why", "See")
+
+
+def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
+    """Return how many claims have each verdict: a row a verdict, columns as run and as claimed."""
+    columns = {
+        "as run": [item.as_run for item in found.values()],
+        "as claimed": [item.as_claimed for item in found.values()],
+    }
+    rows = {
+        f"{symbol} {name}": {
+            column: sum(v is not None and v.name == name for v in verdicts)
+            for column, verdicts in columns.items()
+        }
+        for name, symbol in SYMBOLS.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("verdict")
+
+
+def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
+    """Return a row for each verdict that is inconclusive: what is missing, and how many seeds."""
+    rows = [
+        {
+            "claim": name,
+            "verdict": kind,
+            "seeds now": verdict.n,
+            "seeds that would settle it": f"about {verdict.seeds_needed:,}"
+            if verdict.seeds_needed
+            else "not known",
+        }
+        for name, item in found.items()
+        for kind, verdict in (("as run", item.as_run), ("as claimed", item.as_claimed))
+        if verdict is not None and verdict.name == "inconclusive"
+    ]
+    columns = ["claim", "verdict", "seeds now", "seeds that would settle it"]
+    return pd.DataFrame(rows, columns=columns).set_index("claim")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Judgements as a page shows them: one table that scrolls in a box of its own.
+
+    The part that decided a verdict, its numbers and the reason stand beside it; on the page each
+    row links to the figure that shows it. A terminal gets the verdicts alone.
+    """
+
+    found: Mapping[str, Judgement]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{name:<3}{label(item.as_run):<28}{label(item.as_claimed)}"
+            for name, item in self.found.items()
+        ]
+        return "\n".join([f"{'':<3}{'as run':<28}as claimed", *lines])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
+        body = "".join(row(item) for item in self.found.values())
+        # A region that scrolls must be reachable by keyboard (WCAG 2.1, criterion 2.1.1).
+        return (
+            '<div class="ledger" role="region" aria-label="All claims" tabindex="0">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+
+def row(item: Judgement) -> str:
+    """Return a claim's row as HTML."""
+    claim = item.claim
+    both = {
+        "as run": (item.as_run, item.findings),
+        "as claimed": (item.as_claimed, item.claimed_findings),
+    }
+    judged = {kind: (v, deciding(v, parts)) for kind, (v, parts) in both.items() if v is not None}
+    named = len(judged) > 1 or item.as_run is None
+    cells: dict[str, list[str]] = {"measured": [], "verdict": [], "why": []}
+    for kind, (verdict, part) in judged.items():
+        prefix = f"<i>{kind}:</i> " if named else ""
+        name = verdict.name.replace(" ", "-")
+        word = f'<span class="verdict-{name}">{html.escape(label(verdict))}</span>'
+        cells["verdict"].append(prefix + word)
+        if part is not None and part.measured:
+            cells["measured"].append(prefix + html.escape(f"{part.name}: {part.measured}"))
+        cells["why"].append(prefix + html.escape(sentence(ending(verdict))))
+    cells["measured"] += [f"{item.runs:,} runs"] if item.runs else []
+    measured, word, why = (
+        "".join(f"<p>{line}</p>" for line in lines) or "–" for lines in cells.values()
+    )
+    return (
+        f'<tr><th scope="row">{html.escape(claim.id)}</th>'
+        f"<td>{html.escape(claim.says)}</td><td>{measured}</td><td>{word}</td><td>{why}</td>"
+        f'<td><a href="{link(claim)}">figure</a></td></tr>'
+    )
+
+
+def deciding(verdict: Verdict, parts: tuple[Finding, ...]) -> Finding | None:
+    """Return the part that decided a verdict."""
+    key = (verdict.name, verdict.estimate, verdict.p)
+    same = (f for f in parts if (f.verdict.name, f.verdict.estimate, f.verdict.p) == key)
+    return next(same, None)
+
+
+def ending(verdict: Verdict) -> str:
+    """Return a verdict's reason without the numbers that stand beside it already.
+
+    A reason is "part: numbers (interval, seeds, p): why"; what follows the last bracket and colon
+    is the why.
+    """
+    _, bracket, why = verdict.reason.rpartition("): ")
+    return why if bracket else verdict.reason
