@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -60,10 +60,10 @@ def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
     rows = {
         name: {
             "the report says": found.claim.says,
-            "we measured": measured(found),
+            "we measured": told(found, lambda verdict, part: numbers(part)),
             "as run": label(found.as_run),
             "as claimed": label(found.as_claimed),
-            "reason": found.first.reason,
+            "reason": told(found, lambda verdict, part: verdict.reason),
             "runs": found.runs,
             "figure": link(found.claim),
         }
@@ -84,9 +84,20 @@ def label(found: Verdict | None) -> str:
     return "\u2013" if found is None else f"{SYMBOLS[found.name]} {found.name}"
 
 
-def measured(found: Judgement) -> str:
-    """Return the part that decides and its numbers, or nothing where nothing was run."""
-    part = found.deciding
+def told(found: Judgement, say: Callable[[Verdict, Finding | None], str]) -> str:
+    """Return what there is to say of a claim's verdicts; the second once it rests on runs."""
+    texts = {
+        how: say(verdict, part)
+        for how, (verdict, part) in found.answers.items()
+        if how == "as run" or verdict.n or not found.as_run
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{how}: {text}" for how, text in texts.items())
+
+
+def numbers(part: Finding | None) -> str:
+    """Return what was measured for the part that decides, or nothing where nothing was run."""
     return f"{part.name}: {part.measured}" if part and part.measured else ""
 
 
@@ -127,21 +138,18 @@ class Box:
 
     def _head(self) -> str:
         found = self.judgement
-        words = [label(found.first)]
-        if found.as_run and found.as_claimed and found.as_run.name != found.as_claimed.name:
-            words = [f"{label(found.as_run)} as run", f"{label(found.as_claimed)} as claimed"]
+        words = [f"{label(verdict)} {how}" for how, (verdict, _) in found.answers.items()]
+        if len({verdict.name for verdict, _ in found.answers.values()}) == 1:
+            words = [label(found.first)]
         return f"{', '.join(words)} \u2013 claim {found.claim.id}"
 
     def _rows(self) -> list[tuple[str, str]]:
         found = self.judgement
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
+        names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
         rows += [
-            (name, f"{label(verdict)}. {sentence(verdict.reason)}")
-            for name, verdict in (
-                ("As run", found.as_run),
-                ("As claimed, each setting at its own learning rate", found.as_claimed),
-            )
-            if verdict is not None
+            (names[how], f"{label(verdict)}. {sentence(verdict.reason)}")
+            for how, (verdict, _) in found.answers.items()
         ]
         return [*rows, ("Runs", f"{found.runs:,}")]
 

@@ -106,16 +106,18 @@ def roughness(
 ) -> Axes:
     """Draw the roughness of each run's validation loss (`measures.jolt`), both axes logarithmic.
 
-    A run's mark says how it ended; a line goes through the means of the values of `by`.
+    A run's mark says how it ended; a line goes through the means of the values of `by`. A run of
+    fewer than three epochs has no roughness.
     """
     tables = []
     for part in (list(runs), list(backdrop)):
         rough = [jolt(curve(run, "validation_loss")) for run in part]
-        tables.append(table(part).assign(roughness=pd.Series(rough, dtype=float)))
+        frame = table(part).assign(roughness=pd.Series(rough, dtype=float))
+        tables.append(frame[frame["roughness"] > 0])  # a logarithm's
     ax = along(tables[0], by=by, metric="roughness", backdrop=tables[1], ax=ax)
     values = sorted({value for part in tables for value in part[by]})
     ax.set_xticks(values, [label(value) for value in values])
-    ax.set(yscale="log", ylabel="roughness of the validation loss")
+    ax.set(yscale="log" if values else "linear", ylabel="roughness of the validation loss")
     return ax
 
 

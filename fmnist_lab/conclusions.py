@@ -106,8 +106,8 @@ _ALL = [
     Claim(
         id="D4", chapter="depth", about="depth", figure="fig-depth-tuning",
         says="Deeper networks need lower, more carefully chosen learning rates.",
-        reading="The learning rate of highest validation accuracy falls from one layer to four. "
-        "How careful the choice must be is not tested; one fixed rate cannot answer.",
+        reading="The best learning rate, a mean of those tried weighted by the validation accuracy "
+        "they reach, falls from one layer to four. How careful the choice must be is not tested.",
         claimed=(rate_falling(ACCURACY, "depth_tuning", tuple(SHOWN)),),
     ),
     Claim(

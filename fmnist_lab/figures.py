@@ -60,14 +60,23 @@ def axes(ax: Axes | None = None, **options: Any) -> Axes:
     return ax if ax is not None else panels(1, **options)[0]
 
 
-def panels(count: int, *, height: float = 4.2, width: float = 7.0) -> list[Axes]:
+def panels(
+    count: int,
+    *,
+    height: float = 4.2,
+    width: float = 7.0,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> list[Axes]:
     """Return `count` Axes side by side in the book's style; sizes are in inches.
 
     The style stays on: a temporary one would also take back the notebook's interactive mode,
     which Matplotlib sets up with the first figure, and show no other.
     """
     plt.rcParams.update(STYLE)
-    _, drawn = plt.subplots(1, count, figsize=(width, height), squeeze=False)
+    _, drawn = plt.subplots(
+        1, count, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
+    )
     return list(drawn[0])
 
 

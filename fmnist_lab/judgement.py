@@ -91,19 +91,31 @@ class Judgement:
         return found
 
     @property
-    def deciding(self) -> Finding | None:
-        """The finding that decided the first verdict."""
-        found = self.findings if self.as_run else self.claimed_findings
-        key = (self.first.name, self.first.estimate, self.first.p)
-        same = (f for f in found if (f.verdict.name, f.verdict.estimate, f.verdict.p) == key)
-        return next(same, None)
+    def answers(self) -> dict[str, tuple[Verdict, Finding | None]]:
+        """Each verdict there is, with the finding that decided it, if any part was there to."""
+        both = {
+            "as run": (self.as_run, self.findings),
+            "as claimed": (self.as_claimed, self.claimed_findings),
+        }
+        return {
+            how: (verdict, next((part for part in parts if decides(part, verdict)), None))
+            for how, (verdict, parts) in both.items()
+            if verdict is not None
+        }
+
+
+def decides(part: Finding, whole: Verdict) -> bool:
+    """Return whether a claim's verdict is that of this part (`verdict.combine`)."""
+    found = part.verdict
+    return (found.name, found.estimate, found.p) == (whole.name, whole.estimate, whole.p)
 
 
 def judge(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judgement]:
     """Judge claims on these runs.
 
     Comparisons of one chapter are one family for Holm's correction, once as run and once as
-    claimed; a comparison that several claims share is counted once.
+    claimed; a comparison that several claims share is counted once, and one not run yet counts
+    too. The tests of `families` are no part of it.
     """
     runs = list(runs)
     evidence, retuned = Evidence(runs), Evidence(runs, retuned=True)

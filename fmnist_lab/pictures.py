@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
@@ -22,7 +23,7 @@ SIDE = 28  # pixels of an image's edge
 PAGE = 7.0  # inches: the width of a figure on a page
 CAPTION = 8  # points
 GAP = 3  # pixels between two images
-DARK = 0.35  # share from which a cell of a matrix is dark enough for white figures: contrast > 4.5
+DARK = 0.515  # share above which numbers are white: there black and white both have 4.5 : 1
 
 
 def gallery(
@@ -151,12 +152,12 @@ def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Ax
     """
     ax = axes(ax, height=3.6)
     for n, (name, images) in enumerate(sets.items()):
-        levels = np.rint(255 * np.asarray(images)).astype(np.uint8)
-        share = np.bincount(levels.ravel(), minlength=256) / levels.size
+        levels = torch.as_tensor(images).mul(255).round().to(torch.uint8).flatten()
+        share = torch.bincount(levels, minlength=256).numpy() / len(levels)
         style = {"color": COLORS[n], "ls": ("-", "--")[n % 2], "lw": 1.5 - 0.4 * n}
         ax.plot(np.arange(256) / 255, share, label=name, **style)
     ax.set(xlabel="pixel value: 0 background, 1 brightest", ylabel="share of pixels", yscale="log")
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
     ax.legend(fontsize=9, frameon=False)
     return ax
 
@@ -201,10 +202,13 @@ def beside_printed(
             style = {"color": COLORS[0], "capsize": 6, "zorder": 2}
             ax.errorbar([span.estimate], [row], xerr=[half], fmt="|", ms=12, **style)
         ax.plot(runs, np.full(len(runs), row), "o", mfc="none", color=COLORS[0], ms=6, zorder=3)
-        for figure in printed.get(name, ()):
-            ax.plot([100 * figure], [row - 0.28], "D", color=COLORS[1], ms=6, zorder=3)
-            text = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
-            ax.annotate(f"{100 * figure:.1f}", (100 * figure, row - 0.28), **text)
+        for n, figure in enumerate(sorted(printed.get(name, ()))):
+            place = 100 * figure, row - 0.28
+            ax.plot(*place, "D", color=COLORS[1], ms=6, zorder=3)
+            side = -1 if n == 0 else 1  # the lowest at the left, so that two do not overlap
+            text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
+            offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
+            ax.annotate(f"{100 * figure:.1f}", place, **text, **offset)
     ax.set_yticks(range(len(measured)), list(measured))
     ax.set(xlabel="accuracy", ylim=(len(measured) - 0.5, -0.6))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} %"))

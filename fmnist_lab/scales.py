@@ -24,10 +24,12 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
     """Draw training and validation "accuracy" or "loss" by epoch, a panel a value of `by`.
 
     Lines are means over seeds up to the epoch where the first stopped, bands reach from lowest to
-    highest. Accuracies share one axis, as they can be compared; losses have an axis each.
+    highest. Panels share the epochs' axis; accuracies share theirs too, as they can be compared,
+    losses do not.
     """
     groups = grouped(runs, by)
-    drawn = panels(max(1, len(groups)), height=3.4, width=max(7.0, PANEL * len(groups)))
+    count, shared = max(1, len(groups)), kind == "accuracy"
+    drawn = panels(count, height=3.4, width=max(7.0, PANEL * count), sharex=True, sharey=shared)
     for ax, (value, group) in zip(drawn, groups.items(), strict=False):
         for n, (part, name) in enumerate((("train", "training"), ("validation", "validation"))):
             x, rows = series(group, f"{part}_{kind}", "epoch")
@@ -35,11 +37,9 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
             ax.plot(x, rows.mean(0), label=name, markevery=(n * every // 2, every), **look(n))
             ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
         ax.set_title(counted(value, len(group)), fontsize=11)
-        ax.set(xlabel="epoch", ylabel=kind if ax is drawn[0] or kind == "loss" else "")
-        corner = "upper right" if kind == "loss" else "lower right"
-        ax.legend(fontsize=9, frameon=False, loc=corner)
-        if kind == "accuracy":
-            ax.sharey(drawn[0])
+        ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
+        ax.legend(fontsize=9, frameon=False, loc="lower right" if shared else "upper right")
+        if shared:
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return drawn
 

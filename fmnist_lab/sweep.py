@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
+from multiprocessing.connection import Connection
 from typing import Any
 
 import filelock
@@ -29,8 +31,8 @@ from .run import Run, identify
 SECONDS_PER_STEP = 2e-4
 # Every run keeps its test predictions (13 KB): only another training could restore them.
 KEPT = frozenset({"predictions"})
-# Epochs reach the progress bar from worker processes through this; None where there is no way.
-_epochs_done: Any = None
+# In a worker process: the pipe's end and its lock, through which epochs reach the progress bar.
+_epochs_done: tuple[Connection, Any] | None = None
 
 
 def sweep(
@@ -140,7 +142,7 @@ def train_job(
                 for epoch in trainer.train(missing, loaded(device), keep=keep | KEPT):
                     for run in epoch.finished:
                         records.save(run)
-                    report(missing[0], epoch)
+                    report(configs[0], epoch)
         return records.find(configs)
 
 
@@ -173,9 +175,11 @@ def loaded(device: str) -> data.Data:
 def local_processes(workers: int, shown: Progress) -> Iterator[Executor]:
     """Yield a pool of processes whose epochs reach the progress bar, and which die with us."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang in its thread pool
-    epochs = context.SimpleQueue()
-    pool = ProcessPoolExecutor(workers, context, start_worker, (epochs,))
-    listener = threading.Thread(target=listen, args=(epochs, shown), daemon=True)
+    # A pipe that only workers write to: a worker ended while it writes keeps the lock for ever,
+    # and a queue's sentinel would wait for it.
+    receiver, sender = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, start_worker, (sender, context.Lock()))
+    listener = threading.Thread(target=listen, args=(receiver, shown), daemon=True)
     listener.start()
     try:
         yield pool
@@ -185,14 +189,16 @@ def local_processes(workers: int, shown: Progress) -> Iterator[Executor]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-        epochs.put(None)
+        sender.close()  # the last end of it: the listener stops
         listener.join()
+        receiver.close()
 
 
-def start_worker(epochs: Any) -> None:
+def start_worker(sender: Connection, lock: Any) -> None:
     """Prepare a worker process: one thread, epochs reported, an end when the parent is gone."""
     global _epochs_done
-    _epochs_done = epochs
+    _epochs_done = sender, lock
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
 
@@ -207,13 +213,16 @@ def start_worker(epochs: Any) -> None:
 def report_from_worker(config: Config, epoch: trainer.Epoch) -> None:
     """Send an epoch to the parent's progress bar, if there is one."""
     if _epochs_done is not None:
-        _epochs_done.put((config, epoch.number, len(epoch.metrics), len(epoch.finished)))
+        sender, lock = _epochs_done
+        with lock:
+            sender.send((config, epoch.number, len(epoch.metrics)))
 
 
-def listen(epochs: Any, shown: Progress) -> None:
-    """Show workers' epochs until None comes."""
-    while (message := epochs.get()) is not None:
-        shown.advance(*message[:3])
+def listen(receiver: Connection, shown: Progress) -> None:
+    """Show workers' epochs until all writing ends are closed."""
+    with suppress(EOFError, OSError):  # the end, or the middle of a message
+        while True:
+            shown.advance(*receiver.recv())
 
 
 # --- progress and estimates ----------------------------------------------------------------------
@@ -278,13 +287,18 @@ def arithmetic(config: Config) -> float:
 def speed(device: str) -> float:
     """Return a device's measured floating-point operations a second, from one matrix product."""
     size = 512 if device == "cpu" else 4096
-    a = torch.rand(size, size, device=device)
-    torch.mm(a, a)
-    started = time.perf_counter()
-    for _ in range(5):
-        product = torch.mm(a, a)
-    product[0, 0].item()  # wait for the device
-    return 5 * 2 * size**3 / (time.perf_counter() - started)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # an estimate is of one core
+    try:
+        a = torch.rand(size, size, device=device)
+        torch.mm(a, a)
+        started = time.perf_counter()
+        for _ in range(5):
+            product = torch.mm(a, a)
+        product[0, 0].item()  # wait for the device
+        return 5 * 2 * size**3 / (time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def estimate(config: Config, device: str) -> float:

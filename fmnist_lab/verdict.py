@@ -197,13 +197,22 @@ def seeds_needed(
     if difference.sd == 0:  # the sign test of `_effect`: 2 * 0.5**n <= alpha
         return max(difference.n + 1, math.ceil(math.log2(2 / alpha)))
     if abs(difference.estimate) >= material:
-        size, goal, side = abs(difference.estimate) / difference.sd, power, "two-sided"
+        size, goal, level = abs(difference.estimate) / difference.sd, power, alpha / 2
     else:
-        size, goal, side = material / difference.sd, (1 + power) / 2, "larger"
-    if TTestPower().power(size, difference.n + 1, alpha, alternative=side) >= goal:
-        return difference.n + 1  # solve_power finds no root where two seeds are already enough
-    n = TTestPower().solve_power(size, alpha=alpha, power=goal, alternative=side)
-    return max(difference.n + 1, math.ceil(n))
+        size, goal, level = material / difference.sd, (1 + power) / 2, alpha
+
+    # One-sided throughout, and searched here: statsmodels gives NaN for the far tail of a large
+    # two-sided effect, and its solve_power then finds no root.
+    def enough(n: int) -> bool:
+        return bool(TTestPower().power(size, n, level, alternative="larger") >= goal)
+
+    low, high = difference.n, difference.n + 1
+    while not enough(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def _of(option: T | Mapping[str, T], name: str) -> T:

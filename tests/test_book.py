@@ -154,12 +154,16 @@ def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
 @pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])
 def test_a_page_does_not_scroll_sideways(view, size):
     view.page.set_viewport_size(size)
-    sticking_out = """
-        document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
-        [...document.querySelectorAll('.bd-main *')]
-            .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth)
-            .map(e => `${e.tagName}.${e.className}`).concat('the page')
-    """
+    sticking_out = """() => {
+        const width = document.documentElement.clientWidth;
+        if (document.documentElement.scrollWidth <= width) return [];
+        const scrolls = e => e && (getComputedStyle(e).overflowX != 'visible'
+            || (e.parentElement != document.body && scrolls(e.parentElement)));
+        return [...document.querySelectorAll('.bd-article *')]
+            .filter(e => e.getBoundingClientRect().right > width && !scrolls(e.parentElement))
+            .map(e => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`)
+            .concat('the page');
+    }"""
     assert view.page.evaluate(sticking_out) == []
 
 

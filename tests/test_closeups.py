@@ -185,9 +185,16 @@ def test_a_setting_that_never_gets_there_has_no_numbers(with_curve):
     assert found[["epochs", "steps", "seconds"]].isna().all()
 
 
+def test_a_run_too_short_for_a_roughness_is_left_out(with_curve):
+    ax = roughness([with_curve([4.0, 3.0])], by="batch_size")
+    ax.figure.canvas.draw()
+    assert not ax.get_lines()
+
+
 @pytest.mark.parametrize("picture", [after_best, fit, roughness])
 def test_no_runs_are_an_empty_picture(picture):
     ax = picture([], by="depth")
+    ax.figure.canvas.draw()
     assert not [line for line in ax.get_lines() if len(line.get_xdata()) > 2]
 
 

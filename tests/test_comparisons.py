@@ -236,7 +236,7 @@ def test_the_best_rate_falls_or_does_not(trained, decades_a_layer, name):
 
     runs = tuning(trained, "depth_tuning", DEPTH, best)
     found = judged(rate_falling(ACCURACY, "depth_tuning", tuple(DEPTH)), runs)
-    print(found)
+    assert np.exp(found.estimate) == pytest.approx(10**decades_a_layer, rel=0.15)
     assert found.name == name
 
 

@@ -69,10 +69,11 @@ def test_a_straight_line_added_to_a_curve_leaves_its_jolts(values, slope, start)
     assert jolt(np.array(values) + line) == pytest.approx(jolt(values), abs=1e-9)
 
 
-def test_a_rougher_curve_measures_rougher_and_a_ratio_is_a_difference_of_logarithms(with_curve):
-    smooth = with_curve("validation_loss", [1, 1.1, 1, 1.1])
-    rough = with_curve("validation_loss", [1, 1.3, 1, 1.3])
-    assert math.exp(ROUGHNESS.of(rough) - ROUGHNESS.of(smooth)) == pytest.approx(3)
+def test_roughness_is_the_logarithm_of_a_jolt(with_curve):
+    assert ROUGHNESS.of(with_curve("validation_loss", [1, 1.1, 1, 1.1])) == pytest.approx(
+        math.log(0.2)
+    )
+    assert ROUGHNESS.of(with_curve("validation_loss", [3, 2, 1])) is None  # smoother than any
 
 
 def test_spikiness_is_the_ratio_of_jolts_by_step_and_by_epoch(with_curve):

@@ -22,6 +22,9 @@ LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a ce
 PARAMETER = re.compile(r"(\w+): (?:int|float|str|bool|list(?:\[\w+\])?) = ([^#=]+)  # ([^=]+)")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# A page without a study, as the one of all claims, has nothing to set.
+STUDIED = [path for path in NOTEBOOKS if "Chapter(" in path.read_text()]
+each_chapter = pytest.mark.parametrize("path", STUDIED, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str) -> list[nbformat.NotebookNode]:
@@ -88,7 +91,7 @@ def test_it_starts_with_its_only_h1(path):
     assert cells(path, "markdown")[0].source.startswith(h1[0])
 
 
-@each_notebook
+@each_chapter
 def test_every_line_of_its_parameters_cell_has_type_literal_and_help(path):
     (cell,) = parameters_cells(path)
     for line in cell.source.splitlines():
@@ -97,12 +100,17 @@ def test_every_line_of_its_parameters_cell_has_type_literal_and_help(path):
         ast.literal_eval(match[2])
 
 
-@each_notebook
+@each_chapter
 def test_papermill_lists_every_parameter_with_type_and_help(path):
     (cell,) = parameters_cells(path)
     listed = papermill.inspect_notebook(str(path))
     assert list(listed) == [line.split(":")[0] for line in cell.source.splitlines()]
     assert all(entry["inferred_type_name"] and entry["help"] for entry in listed.values())
+
+
+@pytest.mark.parametrize("path", sorted({*NOTEBOOKS} - {*STUDIED}), ids=lambda path: path.stem)
+def test_a_page_without_a_study_has_no_parameters_cell(path):
+    assert not parameters_cells(path)
 
 
 @each_notebook

@@ -39,7 +39,7 @@ def labels(axis):
     return [tick.get_text() for tick in axis.get_ticklabels()]
 
 
-# --- gallery ---------------------------------------------------------------------------------------
+# --- gallery ---
 
 
 def test_a_gallery_puts_images_row_by_row():
@@ -89,7 +89,7 @@ def test_a_gallery_refuses_captions_or_rows_that_do_not_fit(names):
         gallery(np.zeros((3, 784)), columns=3, **names)
 
 
-# --- matrix ----------------------------------------------------------------------------------------
+# --- matrix ---
 
 
 def test_a_matrix_writes_its_counts_and_leaves_zeros_out():
@@ -124,7 +124,7 @@ def test_a_matrix_of_nothing_is_drawn_without_a_number():
     assert texts(matrix(np.zeros((10, 10)))) == []
 
 
-# --- reliability, classes, pixels, split -----------------------------------------------------------
+# --- reliability, classes, pixels, split ---
 
 
 def test_a_reliability_diagram_has_the_diagonal_and_a_line_a_run():
@@ -173,7 +173,7 @@ def test_the_chosen_seeds_counts_stand_out_from_the_others():
     assert (band.get_y(), band.get_height()) == (1200 - 58, 116)
 
 
-# --- printed figures -------------------------------------------------------------------------------
+# --- printed figures ---
 
 
 def test_runs_stand_beside_the_printed_figure_with_their_prediction_interval():
@@ -185,6 +185,14 @@ def test_runs_stand_beside_the_printed_figure_with_their_prediction_interval():
     low, high = bar.get_segments()[0][:, 0]
     assert (low, high) == (pytest.approx(100 * span.low), pytest.approx(100 * span.high))
     assert labels(ax.yaxis) == ["validation"]
+
+
+def test_two_printed_figures_do_not_write_over_each_other():
+    ax = beside_printed({"validation": [0.85, 0.86]}, {"validation": [0.899, 0.897]})
+    ax.figure.canvas.draw()
+    lower, higher = (text.get_window_extent() for text in ax.texts)
+    assert texts(ax) == ["89.7", "89.9"]
+    assert lower.x1 < higher.x0
 
 
 @pytest.mark.parametrize("values", [[], [0.89]])

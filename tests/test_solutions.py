@@ -28,7 +28,7 @@ def test_every_chapter_with_exercises_has_as_many_solutions():
         assert not after or exercises >= 3, path.name
 
 
-@pytest.mark.parametrize("code", solutions())
+@pytest.mark.parametrize("code", list(solutions()))
 def test_a_solution_runs(code, monkeypatch, tmp_path):
     monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path))
     exec(compile(code, "solution", "exec"), {"__name__": "solution"})

@@ -1,0 +1,459 @@
+"""fmnist_lab.sweep: what is missing is trained once, kept as it ends, and nothing else is."""
+
+import io
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmnist_lab import records, sweep, trainer
+from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.run import Run
+
+CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
+SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
+STEPS = frozenset({"step_losses"})
+
+
+@pytest.fixture
+def trained(home, published, fashion, monkeypatch) -> list[Config]:
+    """The configs trained in this process since the test began; the store is empty at first."""
+    configs: list[Config] = []
+    train = trainer.train
+
+    def remember(missing, *arguments, **options):
+        configs.extend(missing)
+        return train(missing, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", remember)
+    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
+    return configs
+
+
+class InThisThread(Executor):
+    """The plainest executor there is."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future: Future = Future()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # as concurrent.futures' own do
+                future.set_exception(error)
+        return future
+
+
+def computed(run: Run) -> dict:
+    kept = asdict(run)
+    del kept["history"]["seconds"], kept["environment"]
+    return kept
+
+
+# --- What is trained
+
+
+def test_only_what_is_missing_is_trained_and_a_second_call_trains_nothing(trained, made_up_run):
+    records.save(made_up_run(SEEDS[1], accuracy=0.25))
+    runs = sweep.sweep(SEEDS, executor=InThisThread(), progress=False)
+    assert trained == [SEEDS[0], SEEDS[2]]
+    assert [run.config for run in runs] == SEEDS
+    assert runs[1].best["test_accuracy"] == 0.25
+    assert sweep.sweep(SEEDS, progress=False) == runs
+    assert sweep.sweep(SEEDS[::-1], progress=False) == runs[::-1]
+    assert trained == [SEEDS[0], SEEDS[2]]
+
+
+def test_a_single_run_is_trained_in_this_process_and_kept_with_its_predictions(trained):
+    (run,) = sweep.sweep(SEEDS[:1], progress=False)
+    assert trained == SEEDS[:1]
+    assert run.predictions is not None
+    assert run.step_losses is None
+    assert records.load(SEEDS[0]) == run
+
+
+def test_a_config_given_twice_is_trained_once_and_returned_twice(trained):
+    one, other = sweep.sweep([SEEDS[0], SEEDS[0]], progress=False)
+    assert trained == SEEDS[:1]
+    assert one == other
+
+
+def test_a_run_that_lacks_a_part_is_trained_again_with_it(trained):
+    (bare,) = sweep.sweep(SEEDS[:1], progress=False)
+    (full,) = sweep.sweep(SEEDS[:1], keep=STEPS, progress=False)
+    assert trained == [SEEDS[0], SEEDS[0]]
+    assert full.step_losses is not None
+    assert computed(full.keeping(sweep.KEPT)) == computed(bare)
+    assert sweep.sweep(SEEDS[:1], keep=STEPS, progress=False) == [full]
+    assert len(trained) == 2
+
+
+def test_a_damaged_record_is_trained_again(trained):
+    (run,) = sweep.sweep(SEEDS[:1], progress=False)
+    records.own_path(run.id).write_text("{")
+    with pytest.warns(UserWarning, match="the run will be repeated"):
+        (again,) = sweep.sweep(SEEDS[:1], progress=False)
+    assert computed(again) == computed(run)
+    assert records.load(SEEDS[0]) == again
+
+
+def test_of_a_stack_only_the_missing_members_are_trained(trained, made_up_run):
+    records.save(made_up_run(SEEDS[0]))
+    runs = sweep.train_job(SEEDS, STEPS, "cpu")
+    assert trained == SEEDS  # the one on record has no step losses
+    assert all(run.step_losses is not None for run in runs)
+    more = [*SEEDS, replace(CONFIG, seed=3)]
+    assert sweep.train_job(more, frozenset(), "cpu")[:3] == runs
+    assert trained == [*SEEDS, more[3]]
+
+
+# --- Who trains it
+
+
+def test_any_executor_trains_the_same_runs(trained, monkeypatch, tmp_path):
+    with ThreadPoolExecutor(2) as threads:
+        parallel = sweep.sweep(SEEDS, executor=threads, progress=False)
+    assert sorted(trained, key=lambda c: c.seed) == SEEDS
+    assert all(records.load(run.config) == run for run in parallel)
+    for run in parallel:
+        records.own_path(run.id).unlink()
+    serial = sweep.sweep(SEEDS, executor=InThisThread(), progress=False)
+    assert [computed(run) for run in serial] == [computed(run) for run in parallel]
+
+
+def test_runs_of_a_worker_with_a_store_of_its_own_are_kept_here_too(trained, tmp_path):
+    class Elsewhere(InThisThread):
+        def submit(self, fn, /, *args, **kwargs):
+            with pytest.MonkeyPatch.context() as there:
+                there.setenv("FMNIST_LAB_HOME", str(tmp_path / "there"))
+                return super().submit(fn, *args, **kwargs)
+
+    runs = sweep.sweep(SEEDS[:2], executor=Elsewhere(), progress=False)
+    assert [records.load(config) for config in SEEDS[:2]] == runs
+    assert len(list((tmp_path / "there" / "runs").glob("*.json"))) == 2
+
+
+def test_threads_are_as_before_after_a_sweep(trained):
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(2) as threads:
+        sweep.sweep(SEEDS[:2], executor=threads, progress=False)
+    assert torch.get_num_threads() == before
+
+
+def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeypatch):
+    train = trainer.train
+
+    def fail_at_seed_1(configs, *arguments, **options):
+        if configs[0].seed == 1:
+            raise KeyboardInterrupt
+        return train(configs, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", fail_at_seed_1)
+    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(1) as threads:
+        sweep.sweep(SEEDS, executor=threads, progress=False)
+    assert [run.config for run in records.find(SEEDS)] in ([SEEDS[0]], [SEEDS[0], SEEDS[2]])
+    monkeypatch.setattr(trainer, "train", train)
+    assert len(sweep.sweep(SEEDS, executor=InThisThread(), progress=False)) == 3
+    assert trained.count(SEEDS[0]) == 1
+
+
+def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
+    wide = [replace(config, width=16) for config in SEEDS]
+    configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
+    assert sweep.stacks(configs, "cpu") == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
+    assert sweep.stacks(configs, "cuda:0") == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
+
+
+@pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"batch_size": 50}])
+def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
+    configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
+    jobs = sweep.stacks(configs, "cuda")
+    assert sorted(len(job) for job in jobs) == [3, 3]
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
+    for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        with pytest.raises(ConfigError) as caught:
+            sweep.sweep([], device=device)
+        assert str(caught.value) == f"device is {device!r}; this machine allows {allowed}."
+
+
+def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert [sweep.resolve(device) for device in ("auto", "cpu")] == ["cpu", "cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert [sweep.resolve(device) for device in ("auto", "cpu", "cuda:0")] == [
+        *("cuda", "cpu", "cuda:0")
+    ]
+
+
+# --- Processes that are interrupted, killed and started beside each other
+
+# One worker process, so that a machine of many cores does not start many.
+COMMAND_LINE = """
+import os, sys
+os.cpu_count = lambda: 1
+from fmnist_lab.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+BESIDE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from fmnist_lab import studies, sweep, trainer
+train = trainer.train
+def say(configs, *arguments, **options):
+    print(*(config.seed for config in configs), flush=True)
+    return train(configs, *arguments, **options)
+trainer.train = say
+configs = studies.get("width").vary(**eval(sys.argv[1])).configs()
+sweep.sweep(configs, executor=ThreadPoolExecutor(1), progress=False)
+"""
+STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "epochs": 2, "seeds": 20}
+PATIENCE = 300  # seconds: a busy machine takes long to start a process
+
+
+def start(code, *arguments) -> subprocess.Popen:
+    """Start a process in a group of its own, as a terminal does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def command_line() -> subprocess.Popen:
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
+    return start(COMMAND_LINE, "run", "width", *flags)
+
+
+def kept(home):
+    return {path: path.stat().st_mtime_ns for path in (home / "runs").glob("*.json")}
+
+
+def wait_for_more_runs(home, process, than=0):
+    deadline = time.monotonic() + PATIENCE
+    while len(kept(home)) <= than:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone(home):
+    process = command_line()
+    wait_for_more_runs(home, process, than=1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, said = process.communicate(timeout=PATIENCE)  # until the workers' ends are closed as well
+    assert process.returncode == 130
+    assert said.startswith("Training 20 run(s) on cpu: about ")
+    assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+    assert "Traceback" not in said
+    assert "/20 runs [" in said
+    for path in kept(home):
+        records.read_own(path)
+    assert 2 <= len(kept(home)) < 20
+
+
+@pytest.mark.slow
+def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_run_once(
+    trained, home
+):
+    from fmnist_lab import studies
+
+    killed = command_line()
+    wait_for_more_runs(home, killed, than=1)
+    killed.kill()
+    killed.communicate(timeout=PATIENCE)  # returns when the workers are gone too
+    before = kept(home)
+    configs = studies.get("width").vary(**STUDY).configs()
+    missing = {config.seed for config in records.missing(configs)}
+    assert 0 < len(missing) < 20
+
+    beside = start(BESIDE, repr(STUDY))
+    wait_for_more_runs(home, beside, than=len(before))
+    with ThreadPoolExecutor(2) as threads:
+        runs = sweep.sweep(configs, executor=threads, progress=False)
+    said, errors = beside.communicate(timeout=PATIENCE)
+    assert beside.returncode == 0, errors
+    here, there = [config.seed for config in trained], [int(seed) for seed in said.split()]
+    assert here
+    assert there
+    assert sorted(here + there) == sorted(missing)
+    assert [run.config for run in runs] == configs
+    assert {path: time for path, time in kept(home).items() if path in before} == before
+
+
+# --- Progress
+
+
+class Bar(list):
+    """What a progress bar is told."""
+
+    update = list.append
+
+    def set_postfix_str(self, text, refresh):
+        self.text = text
+
+
+def test_the_bar_moves_with_every_epoch_and_ends_at_the_number_of_runs():
+    bar = Bar()
+    shown = sweep.Progress(bar)
+    for number in (1, 2):
+        shown.advance(SEEDS[0], number, 1)
+    assert bar == [0.5, 0.5]
+    assert bar.text == "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2"
+    shown.advance(SEEDS[1], 1, 1)
+    shown.finish([SEEDS[0]])
+    shown.finish([SEEDS[1]])  # it stopped early
+    assert bar == [0.5, 0.5, 0.5, 0.0, 0.5]
+    shown.advance(SEEDS[1], 2, 1)  # a worker's message may come after its run
+    assert sum(bar) == 2
+
+
+def test_a_stack_of_which_some_runs_were_on_record_ends_the_bar_at_its_size(trained, made_up_run):
+    records.save(made_up_run(SEEDS[0]))
+    bar = Bar()
+    shown = sweep.Progress(bar)
+    sweep.train_job(SEEDS, frozenset(), "cpu", shown.epoch)
+    shown.finish(SEEDS)
+    assert sum(bar) == pytest.approx(3)
+    assert all(step >= 0 for step in bar)
+
+
+def test_the_estimate_and_the_bar_go_to_stderr(trained, capsys):
+    sweep.sweep(SEEDS[:2], executor=InThisThread())
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Training 2 run(s) on cpu: about ")
+    assert "2.0/2 runs [" in err
+    sweep.sweep(SEEDS[:2])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_run_in_this_process_shows_its_epochs(trained, capsys, monkeypatch):
+    monkeypatch.setattr(sweep, "text_bar", eager(sweep.text_bar))
+    sweep.sweep(SEEDS[:1])
+    err = capsys.readouterr().err
+    assert "0.5/1 runs [" in err
+    assert "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2" in err
+
+
+def eager(bar):
+    return lambda **options: bar(**(options | {"mininterval": 0, "miniters": 0}))
+
+
+def test_without_progress_nothing_is_said(trained, capsys):
+    sweep.sweep(SEEDS[:1], progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "session", "live"),
+    [(False, None, False), (True, None, False), (True, "width.ipynb", True)],
+)
+def test_a_widget_is_shown_only_where_a_person_watches(kernel, session, live, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys) if kernel else monkeypatch.delitem(
+        sys.modules, "ipykernel", raising=False
+    )
+    monkeypatch.setenv("JPY_SESSION_NAME", session or "")
+    if session is None:
+        monkeypatch.delenv("JPY_SESSION_NAME")
+    made = []
+    for name in ("auto_bar", "text_bar"):
+        monkeypatch.setattr(sweep, name, lambda name=name, **_: made.append(name) or io.StringIO())
+    with sweep.bar(1, progress=True):
+        pass
+    assert made == ["auto_bar" if live else "text_bar"]
+
+
+def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message():
+    for last_words in (b"", b"\x00\x00\x01\x00half"):
+        bar = Bar()
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        sender.send((SEEDS[0], 1, 1))
+        os.write(sender.fileno(), last_words)
+        sender.close()
+        with receiver:
+            sweep.listen(receiver, sweep.Progress(bar))
+        assert bar == [0.5]
+
+
+# --- Estimates
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measured_speed():
+    """Estimates compared below rest on one measurement."""
+    sweep.speed("cpu")
+
+
+configs = st.builds(
+    Config,
+    depth=st.integers(0, 4),
+    width=st.integers(1, 4192),
+    batch_size=st.integers(1, 1024),
+    epochs=st.integers(1, 500),
+    train_size=st.integers(1, 24_000),
+)
+
+
+@given(configs)
+def test_an_estimate_is_positive_and_grows_with_the_work(config):
+    seconds = sweep.estimate(config, "cpu")
+    assert seconds > 0
+    assert sweep.estimate(replace(config, epochs=2 * config.epochs), "cpu") == 2 * seconds
+    doubled = replace(config, train_size=2 * config.train_size)
+    assert sweep.estimate(doubled, "cpu") == pytest.approx(2 * seconds)
+    deeper = replace(config, depth=config.depth + 1, width=max(config.width, 128))
+    assert sweep.estimate(deeper, "cpu") > seconds
+    assert sweep.estimate(replace(config, batch_size=2048), "cpu") < seconds
+    if config.depth:
+        assert sweep.estimate(replace(config, width=2 * config.width), "cpu") > seconds
+
+
+def test_speed_is_that_of_one_core_and_threads_are_restored(monkeypatch):
+    threads, mm = [], torch.mm
+
+    def observed(*matrices):
+        threads.append(torch.get_num_threads())
+        return mm(*matrices)
+
+    monkeypatch.setattr(torch, "mm", observed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert sweep.speed.__wrapped__("cpu") > 1e8  # a slow core makes several 1e9
+        assert set(threads) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
+    monkeypatch.setattr(sweep, "estimate", lambda config, device: 3600.0)
+    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        expected = f"Training 3 run(s) on cpu: about {text} at most."
+        assert sweep.estimate_text(SEEDS, "cpu") == expected
+    assert sweep.estimate_text(SEEDS, "cuda") == "Training 3 run(s) on cuda: about 3.0 h at most."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0.2, "0 s"), (1.4, "1 s"), (89, "89 s"), (90, "1.5 min"), (600, "10.0 min")),
+        *((5399, "90.0 min"), (5400, "1.5 h"), (360_000, "100.0 h")),
+    ],
+)
+def test_a_duration_is_told_in_the_largest_unit_that_fits(seconds, text):
+    assert sweep.duration(seconds) == text
