@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import data, records, studies, sweep
-from .config import ConfigError, names
-from .run import identify
+from .config import Config, ConfigError, names
+from .run import Run, identify
 
 FAULTS = (ConfigError, data.DataError, records.RecordError)
 
@@ -96,7 +96,7 @@ def run_study(name: str, seeds: int | None, device: str, list: bool, **given: An
     print(shown.to_string())
 
 
-def list_settings(study: studies.Study, configs: list[Any], device: str) -> None:
+def list_settings(study: studies.Study, configs: list[Config], device: str) -> None:
     """Print each setting's seeds on record, seeds missing and the estimate for those."""
     missing = []
     for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
@@ -117,30 +117,31 @@ def list_settings(study: studies.Study, configs: list[Any], device: str) -> None
 def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:
     """Write published files, one a study: the runs published already and those of `sources`.
 
-    Without sources, the user's own store is one, of which what belongs is taken. What is damaged
-    or belongs to none of the studies is left out; the command ends with an error that names it.
+    A run of the sources takes the place of a published one, unless it lacks parts that the study
+    shows. Without sources, the user's own store is one, of which what belongs is taken. What is
+    damaged or belongs to none of the studies is left out; the command ends with an error that
+    names it.
     """
-    chosen = [studies.get(name) for name in names or studies.STUDIES]
-    runs = dict(records.read_published())
-    given: dict[str, Any] = {}
+    chosen = {studies.get(name).name for name in names or studies.STUDIES}
+    given: list[Run] = []
     refused: list[str] = []
     for source in sources or [records.home() / "runs"]:
         found, faults = records.read_folder(source)
+        given += found
         refused += faults
-        for run in found:
-            given[run.id] = records.fuller(run, given.get(run.id))
-    runs |= given
+    runs = [*records.read_published().values(), *given]
     belonging: set[str] = set()
-    for study in chosen:
-        wanted = {identify(config, data.DIGEST) for config in study.configs()}
-        here = [run.keeping(study.keep) for key, run in runs.items() if key in wanted]
+    for study in studies.STUDIES.values():
+        wanted = {identify(config, data.DIGEST) for config in study.configs(runs)}
+        held = [run for run in runs if run.id in wanted and run.holds(study.keep)]
+        here = {run.id: run.keeping(study.keep) for run in held}  # of several, the last
         belonging |= wanted
-        if here:
-            records.write_lines(folder / f"{study.name}.jsonl", here)
+        if here and study.name in chosen:
+            records.write_lines(folder / f"{study.name}.jsonl", here.values())
             print(f"{study.name}: {len(here)} of {len(wanted)} runs")
     refused += [
         f"run {run.id} belongs to none of the studies: {run.config}."
-        for run in given.values()
+        for run in given
         if sources and run.id not in belonging
     ]
     if refused:

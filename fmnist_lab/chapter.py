@@ -14,8 +14,8 @@ from .sweep import resolve, sweep
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
 PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
-# papermill writes this comment at the head of the cell with the values it was given.
-INJECTED = "# Parameters"
+# papermill writes this line at the head of the cell with the values it was given.
+INJECTED = "# Parameters\n"
 
 
 class ParameterError(ConfigError):
@@ -89,8 +89,8 @@ def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
 def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     """Return a sentence for each name in the parameters cells that is not a `known` parameter.
 
-    The cells are found in IPython's history: papermill's, and the last one that sets the last of
-    `known`. Outside IPython there is nothing to find.
+    The cells are found in IPython's history: the last one that sets the last of `known`, and
+    papermill's after it, as it was last run. Outside IPython there is nothing to find.
     """
     try:
         from IPython import get_ipython
@@ -99,11 +99,10 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     shell = get_ipython()
     cells = list(shell.history_manager.input_hist_raw) if shell else []
     assigned = [assigned_names(cell) for cell in cells]
-    start = max((n for n, found in enumerate(assigned) if known[-1] in found), default=len(cells))
-    unknown = []
-    for number in range(start, len(cells)):
-        if number == start or cells[number].startswith(INJECTED):
-            unknown += [name for name in assigned[number] if name not in known]
+    own = [n for n, found in enumerate(assigned) if known[-1] in found][-1:]
+    later = range(own[0] + 1, len(cells)) if own else ()
+    injected = [n for n in later if cells[n].startswith(INJECTED)][-1:]
+    unknown = [name for n in own + injected for name in assigned[n] if name not in known]
     return [unknown_name(name, known) for name in dict.fromkeys(unknown)]
 
 

@@ -54,12 +54,10 @@ class Comparison:
     def effect(self, evidence: Evidence) -> Effect | None:
         """Estimate the effect, measured from the margin; None if no runs allow it."""
         frame = evidence.values(self.measure, self.arms)
-        if frame.empty or frame.isna().all().any():
+        # Two settings can be compared without a seed in common, more than two cannot.
+        if frame.isna().all().any() or (len(self.arms) > 2 and frame.dropna().empty):
             return None
-        try:
-            return shifted(self.estimate(frame), self.direction * self.margin)
-        except ValueError:  # no seed that all arms have
-            return None
+        return shifted(self.estimate(frame), self.direction * self.margin)
 
     def worded(self, found: Verdict, effect: Effect | None, evidence: Evidence, n: int) -> Verdict:
         """Return a verdict in this comparison's words; `n` is the size of its Holm family."""

@@ -29,10 +29,9 @@ class Bounds:
 
     def admit(self, value: Any) -> bool:
         """Return whether `value` is a number, not a truth value, within the bounds."""
-        if not isinstance(value, Real) or isinstance(value, bool):
-            return False
-        inside = self.low <= value <= self.high  # False for NaN
-        return inside and (self.kind is float or value == int(value))
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        inside = number and self.low <= value <= self.high  # False for NaN
+        return bool(inside and (self.kind is float or value == int(value)))
 
 
 # Wide enough for every setting of the report (its Table 1: batch 1-1024, depth 0-4, width up to

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from .config import Config
-from .measures import ACCURACY, Measure
+from .measures import Measure
 from .run import Run
-from .studies import STUDIES, TUNING_SEEDS, Study
+from .studies import STUDIES, TUNING_SEEDS, chosen_rates
 
 # Where each setting is repeated at the learning rate that suits it.
 RETUNED = {"width": "width_retuned", "depth": "depth_retuned"}
@@ -75,25 +74,11 @@ class Evidence:
         return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
 
     def rates(self, name: str) -> dict[Any, float]:
-        """Return the learning rate a tuning study chose for each of its settings.
-
-        As `studies.chosen_rates`: the highest mean validation accuracy; a setting whose runs are
-        not complete has none.
-        """
+        """Return the learning rate that a tuning study's runs chose for each of its settings."""
         if name not in self._rates:
-            study = STUDIES[name]
-            chosen = {value: self._rate(study, value) for value in study.values}
-            self._rates[name] = {v: rate for v, rate in chosen.items() if rate is not None}
+            runs = [run for seeds in self._runs.values() for run in seeds.values()]
+            self._rates[name] = chosen_rates(STUDIES[name], runs)
         return self._rates[name]
-
-    def _rate(self, study: Study, value: Any) -> float | None:
-        means = {}
-        for rate in study.grid["learning_rate"]:
-            runs = self.of(Arm(study.name, value, rate))
-            if len(runs) < len(study.seeds):
-                return None
-            means[rate] = fmean(ACCURACY.of(run) or 0.0 for run in runs.values())
-        return max(means, key=lambda rate: means[rate])
 
     def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
         """Return a measure by seed (rows) and arm (columns).

@@ -12,7 +12,7 @@ from .claims import SYMBOLS, label, link, sentence
 from .judgement import Finding, Judgement
 from .verdict import Verdict
 
-COLUMNS = ("Claim", "The report says", "We measured", "Verdict", "Why", "See")
+COLUMNS = ("Claim", "The report says", "We measured", "Verdict and why")
 
 
 def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
         }
         for name, symbol in SYMBOLS.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("verdict")
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
@@ -86,23 +86,22 @@ def row(item: Judgement) -> str:
     }
     judged = {kind: (v, deciding(v, parts)) for kind, (v, parts) in both.items() if v is not None}
     named = len(judged) > 1 or item.as_run is None
-    cells: dict[str, list[str]] = {"measured": [], "verdict": [], "why": []}
+    measured, judgements = [], []
     for kind, (verdict, part) in judged.items():
         prefix = f"<i>{kind}:</i> " if named else ""
         name = verdict.name.replace(" ", "-")
-        word = f'<span class="verdict-{name}">{html.escape(label(verdict))}</span>'
-        cells["verdict"].append(prefix + word)
+        word = f'<b class="verdict-{name}">{html.escape(label(verdict))}</b>'
+        judgements.append(f"{prefix}{word}. {html.escape(sentence(ending(verdict)))}")
         if part is not None and part.measured:
-            cells["measured"].append(prefix + html.escape(f"{part.name}: {part.measured}"))
-        cells["why"].append(prefix + html.escape(sentence(ending(verdict))))
-    cells["measured"] += [f"{item.runs:,} runs"] if item.runs else []
-    measured, word, why = (
-        "".join(f"<p>{line}</p>" for line in lines) or "–" for lines in cells.values()
+            measured.append(prefix + html.escape(f"{sentence(part.name)[:-1]}: {part.measured}"))
+    measured += [f"{item.runs:,} runs"] if item.runs else []
+    judgements.append(f'<a href="{link(claim)}">The figure that shows it</a>')
+    numbers, verdicts = (
+        "".join(f"<p>{line}</p>" for line in lines) for lines in (measured, judgements)
     )
     return (
-        f'<tr><th scope="row">{html.escape(claim.id)}</th>'
-        f"<td>{html.escape(claim.says)}</td><td>{measured}</td><td>{word}</td><td>{why}</td>"
-        f'<td><a href="{link(claim)}">figure</a></td></tr>'
+        f'<tr><th scope="row">{html.escape(claim.id)}</th><td>{html.escape(claim.says)}</td>'
+        f"<td>{numbers or '–'}</td><td>{verdicts}</td></tr>"
     )
 
 

@@ -47,8 +47,10 @@ class Predictions:
 
     def confusion(self) -> npt.NDArray[np.float64]:
         """Return the confusion matrix, the mean over runs: rows true, columns predicted."""
-        counts = [confusion(self.labels, classes) for classes in self.classes]
-        return np.sum(counts or [np.zeros((10, 10))], axis=0) / max(1, len(counts))
+        total = np.zeros((10, 10))
+        for classes in self.classes:
+            total += confusion(self.labels, classes)
+        return total / max(1, len(self.classes))
 
     def by_class(self) -> list[pd.DataFrame]:
         """Return each run's precision, recall and support by class."""

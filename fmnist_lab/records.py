@@ -105,7 +105,7 @@ def read_own(path: Path, identity: str | None = None) -> Run:
         if identity not in (None, run.id):
             raise ValueError(f"it holds run {run.id}")
     except (ValueError, TypeError) as error:
-        raise RecordError(f"{path} is damaged: {error}.") from error
+        raise RecordError(f"{path} is damaged: {str(error).rstrip('.')}.") from error
     return run
 
 
@@ -119,7 +119,8 @@ def read_lines(path: Path) -> list[Run]:
         try:
             runs.append(Run.from_json(line))
         except (ValueError, TypeError) as error:
-            raise RecordError(f"{path}, line {number}, is no run: {error}.") from error
+            reason = str(error).rstrip(".")
+            raise RecordError(f"{path}, line {number}, is no run: {reason}.") from error
     return runs
 
 

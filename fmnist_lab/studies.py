@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import records
 from .config import Bounds, Config, ConfigError, check, names, unknown_name
+from .run import Run
 
 # Seeds whose runs a verdict rests on, and the ones a learning rate is chosen with: disjoint, so
 # that the choice's luck does not enter the verdict.
@@ -50,10 +51,11 @@ class Study:
         """The swept hyperparameter's values."""
         return self.grid[self.swept]
 
-    def settings(self) -> list[Config]:
+    def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
         """Return one config a setting, at the first seed.
 
-        A tuned study has none until the runs that choose its learning rates are on record.
+        A tuned study has none until the runs that choose its learning rates are there: among
+        `runs`, or on record if they are left out.
         """
         settings = [
             replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
@@ -62,16 +64,17 @@ class Study:
         settings = list(dict.fromkeys(settings))  # without layers all widths are one setting
         if self.tuned_by is None:
             return settings
-        rates = chosen_rates(STUDIES[self.tuned_by])
+        rates = chosen_rates(STUDIES[self.tuned_by], runs)
         return [
             replace(s, learning_rate=rates[getattr(s, self.swept)])
             for s in settings
             if getattr(s, self.swept) in rates
         ]
 
-    def configs(self) -> list[Config]:
-        """Return the config of every setting at every seed."""
-        return [replace(setting, seed=seed) for setting in self.settings() for seed in self.seeds]
+    def configs(self, runs: Iterable[Run] | None = None) -> list[Config]:
+        """Return the config of every setting at every seed; `runs` as for the settings."""
+        settings = self.settings(runs)
+        return [replace(setting, seed=seed) for setting in settings for seed in self.seeds]
 
     def first_seeds(self, count: int) -> Study:
         """Return the study with `count` seeds, going on where its own end."""
@@ -127,12 +130,17 @@ def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
     return usable, faults
 
 
-def tuning_table(study: Study) -> pd.DataFrame:
+def tuning_table(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFrame:
     """Return a tuning study's mean validation accuracy: a row a setting and rate, seeds counted.
 
+    The runs are its own among `runs`, or those on record if they are left out.
     A run that diverged before its first epoch ended has learnt nothing: an accuracy of 0.
     """
-    frame = records.table(records.find(study.configs()))
+    wanted = set(study.configs())
+    if runs is None:
+        runs = records.find(wanted)
+    chosen = {run.config: run for run in runs if run.config in wanted}
+    frame = records.table(chosen.values())
     if frame.empty:
         return pd.DataFrame(columns=[study.swept, "learning_rate", "mean", "count"])
     frame["validation_accuracy"] = frame["validation_accuracy"].fillna(0.0)
@@ -140,13 +148,13 @@ def tuning_table(study: Study) -> pd.DataFrame:
     return grouped.agg(["mean", "count"]).reset_index()
 
 
-def chosen_rates(study: Study) -> dict[Any, float]:
+def chosen_rates(study: Study, runs: Iterable[Run] | None = None) -> dict[Any, float]:
     """Return each setting's learning rate of highest mean validation accuracy.
 
     Only settings whose every rate has all of its tuning seeds on record are in it. A depth of 0
     or any other setting is judged alike: on validation images alone.
     """
-    frame = tuning_table(study)
+    frame = tuning_table(study, runs)
     complete = frame[frame["count"] == len(study.seeds)]
     rates = {}
     for value in study.values:
@@ -206,7 +214,7 @@ _ALL = [
         report="Figure 9: loss against step beside loss against epoch at batch 16.",
         base=SMALL,
         grid={"batch_size": (16,)},
-        seeds=(0,),
+        seeds=(0, 1, 2),
         keep=frozenset({"step_losses"}),
     ),
     Study(

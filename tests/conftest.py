@@ -12,7 +12,6 @@ from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.run import HISTORY, Run
 
-
 # A stalled machine is no failure of an example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -104,6 +104,20 @@ def test_seconds_of_different_devices_are_not_compared(trained):
     assert "same device" in found.reason
 
 
+def test_two_settings_without_a_common_seed_are_compared_unpaired(trained):
+    runs = trained(A, 0.87, seeds=range(5)) + trained(B, 0.85, seeds=range(5, 10))
+    found = judged(above(ACCURACY, A, B), runs)
+    assert found.name == "supported"
+    assert "unpaired" in found.reason
+
+
+def test_more_than_two_settings_need_a_common_seed(trained):
+    runs = [r for n, arm in enumerate(WIDTH.values()) for r in trained(arm, 0.85, seeds=[n])]
+    found = judged(rising_per_doubling(ACCURACY, tuple(WIDTH.values())), runs)
+    assert found.name == "inconclusive"
+    assert "share no seed" in found.reason
+
+
 # --- several settings -------------------------------------------------------------------------
 
 

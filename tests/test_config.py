@@ -55,7 +55,7 @@ def test_every_numeric_field_has_bounds_and_its_default_lies_within():
 def test_both_ends_of_a_range_are_allowed(name):
     bounds = BOUNDS[name]
     for end in (bounds.low, bounds.high):
-        assert getattr(Config(**{name: end}), name) == end
+        assert getattr(Config.from_dict({name: end}), name) == end
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -111,11 +111,7 @@ def test_several_faults_are_named_at_once_one_a_line():
         ("learningrate", "did you mean 'learning_rate'?"),
         ("batchsize", "did you mean 'batch_size'?"),
         ("Width", "did you mean 'width'?"),
-        (
-            "momentum",
-            "known are loss, depth, width, batch_size, learning_rate, epochs, patience, seed, "
-            "train_size.",
-        ),
+        ("momentum", f"known are loss, {', '.join(RULES)}."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(name, hint):

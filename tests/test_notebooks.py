@@ -22,9 +22,13 @@ LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a ce
 PARAMETER = re.compile(r"(\w+): (?:int|float|str|bool|list(?:\[\w+\])?) = ([^#=]+)  # ([^=]+)")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-# A page without a study, as the one of all claims, has nothing to set.
-STUDIED = [path for path in NOTEBOOKS if "Chapter(" in path.read_text()]
-each_chapter = pytest.mark.parametrize("path", STUDIED, ids=lambda path: path.stem)
+# A page that reads no parameters, as the one of all claims, has nothing to set.
+SETTABLE = [
+    path
+    for path in NOTEBOOKS
+    if any(reader in path.read_text() for reader in ("Chapter(", "numbers(globals()"))
+]
+each_chapter = pytest.mark.parametrize("path", SETTABLE, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str) -> list[nbformat.NotebookNode]:
@@ -57,6 +61,15 @@ def solutions(path: Path) -> list[str]:
     text = "\n".join(cell.source for cell in cells(path, "markdown"))
     boxes = re.findall(r"(?ms)^(````+)\{admonition\} Solution.*?^(.*?)^\1", text)
     return [code for _, box in boxes for code in re.findall(r"(?ms)^```python\n(.*?)^```", box)]
+
+
+@each_notebook
+def test_it_ends_with_three_exercises_or_more_and_a_solution_to_each(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    _, _, after = text.partition("## Exercises")
+    exercises = re.findall(r"(?m)^\d+\. ", after)
+    assert len(exercises) >= 3
+    assert len(re.findall(r"(?m)^(?:`{3,}|:{3,})\{admonition\} Solution", after)) == len(exercises)
 
 
 def test_there_are_chapters():
@@ -108,8 +121,8 @@ def test_papermill_lists_every_parameter_with_type_and_help(path):
     assert all(entry["inferred_type_name"] and entry["help"] for entry in listed.values())
 
 
-@pytest.mark.parametrize("path", sorted({*NOTEBOOKS} - {*STUDIED}), ids=lambda path: path.stem)
-def test_a_page_without_a_study_has_no_parameters_cell(path):
+@pytest.mark.parametrize("path", sorted({*NOTEBOOKS} - {*SETTABLE}), ids=lambda path: path.stem)
+def test_a_page_that_reads_no_parameters_has_no_parameters_cell(path):
     assert not parameters_cells(path)
 
 

@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmnist_lab import pictures
 from fmnist_lab.calibration import precision_recall
 from fmnist_lab.calibration import reliability as reliability_table
 from fmnist_lab.data import CLASSES
+from fmnist_lab.figures import axes
 from fmnist_lab.pictures import (
     GAP,
     beside_printed,
@@ -214,7 +214,7 @@ def test_without_two_runs_there_is_no_interval(values):
     ],
 )
 def test_every_picture_draws_on_the_axes_it_is_given(draw):
-    ax = pictures.axes()
+    ax = axes()
     assert draw(ax) is ax
     assert len(plt.get_fignums()) == 1
 

@@ -16,6 +16,7 @@ import pytest
 
 from fmnist_lab import records
 from fmnist_lab.config import Config
+from fmnist_lab.data import DIGEST
 from fmnist_lab.records import RecordError
 from fmnist_lab.run import pack
 
@@ -71,7 +72,7 @@ def test_a_failed_save_leaves_the_earlier_record_and_nothing_else(run, home, mon
         raise OSError(28, "No space left on device")
 
     records.save(run)
-    monkeypatch.setattr(records.os, "fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         records.save(replace(run, best_epoch=1))
     assert records.load(CONFIG) == run
@@ -290,7 +291,7 @@ def test_a_line_that_is_no_run_is_named(many, tmp_path, line):
 def test_a_folder_is_read_with_all_it_holds_and_what_is_refused_is_named(made_up_run, tmp_path):
     good, other, line, foreign = (
         made_up_run(replace(CONFIG, seed=seed), data=digest)
-        for seed, digest in enumerate([*[records.DIGEST] * 3, "f" * 16])
+        for seed, digest in enumerate([*[DIGEST] * 3, "f" * 16])
     )
     for run in (good, other):
         records.save(run)
@@ -306,7 +307,7 @@ def test_a_folder_is_read_with_all_it_holds_and_what_is_refused_is_named(made_up
     assert sorted(run.config.seed for run in runs) == [good.config.seed, line.config.seed]
     assert len(refused) == 2
     assert refused[0].startswith(f"{damaged} is damaged: ")
-    wanted = f"run {foreign.id} was trained on other data (ffffffffffffffff, not {records.DIGEST})."
+    wanted = f"run {foreign.id} was trained on other data (ffffffffffffffff, not {DIGEST})."
     assert refused[1] == wanted
 
 
@@ -356,7 +357,7 @@ def test_a_diverged_run_has_nan_where_there_is_no_number(run):
     for runs in ([diverged], [run, diverged]):
         frame = records.table(runs)
         metrics = [*records.runs_metrics(), *(f"last_{m}" for m in records.runs_metrics()), "gap"]
-        assert (frame[metrics].dtypes == float).all()
+        assert (frame[metrics].dtypes == "float64").all()
         assert frame[metrics].iloc[-1].isna().all()
         assert frame["stopped_by"].iloc[-1] == "divergence"
     assert records.table([run, diverged])["test_accuracy"].mean() == 0.5

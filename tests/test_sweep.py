@@ -1,19 +1,23 @@
 """fmnist_lab.sweep: what is missing is trained once, kept as it ends, and nothing else is."""
 
-import io
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+import types
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from fmnist_lab import records, sweep, trainer
 from fmnist_lab.config import Config, ConfigError
@@ -43,7 +47,7 @@ class InThisThread(Executor):
     """The plainest executor there is."""
 
     def submit(self, fn, /, *args, **kwargs):
-        future: Future = Future()
+        future: Future[Any] = Future()
         if future.set_running_or_notify_cancel():
             try:
                 future.set_result(fn(*args, **kwargs))
@@ -52,7 +56,7 @@ class InThisThread(Executor):
         return future
 
 
-def computed(run: Run) -> dict:
+def computed(run: Run) -> dict[str, Any]:
     kept = asdict(run)
     del kept["history"]["seconds"], kept["environment"]
     return kept
@@ -222,7 +226,7 @@ STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "epochs": 
 PATIENCE = 300  # seconds: a busy machine takes long to start a process
 
 
-def start(code, *arguments) -> subprocess.Popen:
+def start(code, *arguments) -> subprocess.Popen[str]:
     """Start a process in a group of its own, as a terminal does."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
@@ -231,7 +235,7 @@ def start(code, *arguments) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def command_line() -> subprocess.Popen:
+def command_line() -> subprocess.Popen[str]:
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
     return start(COMMAND_LINE, "run", "width", *flags)
 
@@ -296,10 +300,11 @@ def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_
 # --- Progress
 
 
-class Bar(list):
+class Bar(list[float]):
     """What a progress bar is told."""
 
-    update = list.append
+    def update(self, runs):
+        self.append(runs)
 
     def set_postfix_str(self, text, refresh):
         self.text = text
@@ -341,15 +346,15 @@ def test_the_estimate_and_the_bar_go_to_stderr(trained, capsys):
 
 
 def test_a_run_in_this_process_shows_its_epochs(trained, capsys, monkeypatch):
-    monkeypatch.setattr(sweep, "text_bar", eager(sweep.text_bar))
+    monkeypatch.setattr(sweep, "text_bar", eager)
     sweep.sweep(SEEDS[:1])
     err = capsys.readouterr().err
     assert "0.5/1 runs [" in err
     assert "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2" in err
 
 
-def eager(bar):
-    return lambda **options: bar(**(options | {"mininterval": 0, "miniters": 0}))
+def eager(**options):
+    return tqdm(**(options | {"mininterval": 0, "miniters": 0}))
 
 
 def test_without_progress_nothing_is_said(trained, capsys):
@@ -362,15 +367,20 @@ def test_without_progress_nothing_is_said(trained, capsys):
     [(False, None, False), (True, None, False), (True, "width.ipynb", True)],
 )
 def test_a_widget_is_shown_only_where_a_person_watches(kernel, session, live, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipykernel", sys) if kernel else monkeypatch.delitem(
-        sys.modules, "ipykernel", raising=False
-    )
-    monkeypatch.setenv("JPY_SESSION_NAME", session or "")
-    if session is None:
-        monkeypatch.delenv("JPY_SESSION_NAME")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    if kernel:
+        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    if session:
+        monkeypatch.setenv("JPY_SESSION_NAME", session)
     made = []
+
+    def make(name, **options):
+        made.append(name)
+        return nullcontext()
+
     for name in ("auto_bar", "text_bar"):
-        monkeypatch.setattr(sweep, name, lambda name=name, **_: made.append(name) or io.StringIO())
+        monkeypatch.setattr(sweep, name, partial(make, name))
     with sweep.bar(1, progress=True):
         pass
     assert made == ["auto_bar" if live else "text_bar"]

@@ -2,9 +2,11 @@
 
 import json
 import math
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +57,7 @@ def restless_stack(fashion):
     return list(train(seeds(RESTLESS, 0, 1, 2), fashion, keep=EVERYTHING))
 
 
-def computed(run: Run) -> dict:
+def computed(run: Run) -> dict[str, Any]:
     """Return what a training computed, without what it took and where it ran."""
     kept = asdict(run)
     del kept["history"]["seconds"], kept["environment"]
@@ -315,7 +317,7 @@ def test_the_validation_images_change_nothing_but_validation_and_when_training_s
 
 
 def test_images_that_are_neither_trained_nor_validated_on_play_no_part(once, spoilt):
-    chosen, validation = data.split(SMALL.seed)
+    chosen, _ = data.split(SMALL.seed)
     spoilt.images[chosen[SMALL.train_size :]] = math.nan
     spoilt.labels[chosen[SMALL.train_size :]] = 0
     assert computed(alone(SMALL, spoilt, keep=EVERYTHING)) == computed(once(SMALL))
@@ -390,7 +392,7 @@ def test_a_member_that_diverges_later_keeps_its_best_epoch_and_leaves_the_others
     (mine, _), (theirs, validation) = data.split(0), data.split(1)
     used_by_both = torch.cat([theirs[: SMALL.train_size], validation])
     only_mine = next(i for i in mine[: SMALL.train_size] if i not in used_by_both)
-    runs = {}
+    runs: dict[int, Run] = {}
     for epoch in train(seeds(SMALL, 0, 1), spoilt):
         runs |= {run.config.seed: run for run in epoch.finished}
         if epoch.number == 1:
@@ -457,7 +459,7 @@ def test_a_run_says_what_a_reader_needs_to_repeat_it(once):
     ],
 )
 def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expected, monkeypatch):
-    monkeypatch.setattr(trainer.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
     before = torch.get_num_threads()
     with trainer.threads(config, at_most):
         assert torch.get_num_threads() == expected
@@ -466,7 +468,7 @@ def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expect
 
 def test_threads_are_restored_after_a_failure():
     before = torch.get_num_threads()
-    with pytest.raises(KeyboardInterrupt), trainer.threads(Config(depth=2, width=4192)):
+    with suppress(KeyboardInterrupt), trainer.threads(Config(depth=2, width=4192)):
         torch.set_num_threads(before + 1)
         raise KeyboardInterrupt
     assert torch.get_num_threads() == before

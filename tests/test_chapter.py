@@ -1,0 +1,302 @@
+"""fmnist_lab.chapter: a notebook's parameters are read, checked and answered with runs."""
+
+import io
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config as Traits
+
+from fmnist_lab import chapter, records, sweep, trainer
+from fmnist_lab.chapter import Chapter, ParameterError
+from fmnist_lab.config import Bounds, Config, ConfigError
+from fmnist_lab.studies import STUDIES
+
+BOOK = Path(__file__).parents[1] / "book"
+WIDTH = STUDIES["width"]
+HINGE = (
+    "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
+)
+RULES = {
+    "width": "it must be a whole number from 1 to 16,384.",
+    "seeds": 'it must be a whole number from 1 to 1,000, or "published".',
+    "device": "this machine allows auto, cpu.",
+}
+
+
+def parameters_cell() -> str:
+    cells = nbformat.read(BOOK / "width.ipynb", as_version=4).cells
+    return next(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
+
+
+def parameters(**given) -> dict[str, Any]:
+    """Return the globals of the width chapter with some parameters given otherwise."""
+    namespace: dict[str, Any] = {}
+    exec(parameters_cell(), namespace)
+    return namespace | given
+
+
+def faults(**given) -> list[str]:
+    with pytest.raises(ParameterError) as caught:
+        Chapter("width", parameters(**given))
+    return str(caught.value).splitlines()
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    """Messages name the devices of the machine."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+
+
+pytestmark = pytest.mark.usefixtures("home", "published")
+
+
+# --- What cannot be used
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"width": -5}, f"width is -5; {RULES['width']}"),
+        ({"width": "abc"}, f"width is 'abc'; {RULES['width']}"),
+        ({"width": [64, 0]}, f"width is 0; {RULES['width']}"),
+        ({"width": []}, "width is []; give one value, a list of at least one."),
+        ({"loss": "hinge"}, HINGE),
+        ({"seeds": 0}, f"seeds is 0; {RULES['seeds']}"),
+        ({"seeds": "all"}, f"seeds is 'all'; {RULES['seeds']}"),
+        ({"seeds": 2.5}, f"seeds is 2.5; {RULES['seeds']}"),
+        (
+            {"learning_rate": "1e-3x"},
+            "learning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
+        ),
+        ({"depth": [1, 2]}, "depth is [1, 2]; give one value, no list."),
+        ({"device": "gpu"}, f"device is 'gpu'; {RULES['device']}"),
+        ({"device": "cuda"}, f"device is 'cuda'; {RULES['device']}"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_refused_in_one_sentence(given, sentence):
+    assert faults(**given) == [sentence]
+
+
+def test_all_faults_are_named_at_once():
+    assert faults(device="tpu", seeds=0, width=[-5, "abc"], epochs=0) == [
+        f"device is 'tpu'; {RULES['device']}",
+        f"seeds is 0; {RULES['seeds']}",
+        f"width is -5; {RULES['width']}",
+        f"width is 'abc'; {RULES['width']}",
+        "epochs is 0; it must be a whole number from 1 to 10,000.",
+    ]
+
+
+def test_a_fault_is_shown_as_its_message_alone():
+    error = ParameterError("one.\ntwo.")
+    assert error._render_traceback_() == ["one.", "two."]
+    assert isinstance(error, ConfigError)
+
+
+def test_an_unknown_chapter_is_refused():
+    with pytest.raises(ConfigError, match="there is no study 'widht': did you mean 'width'"):
+        Chapter("widht", {})
+
+
+# --- In a notebook
+
+
+@pytest.fixture
+def shell(monkeypatch) -> Iterator[InteractiveShell]:
+    """IPython itself, as a kernel runs it, with a namespace of its own."""
+    for name in ("displayhook", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # put back after the test
+    settings = Traits()
+    settings.HistoryManager.enabled = False  # no file; this session's cells are kept all the same
+    module = types.ModuleType("notebook_under_test")
+    shell = InteractiveShell.instance(config=settings, user_module=module)
+    yield shell
+    sys.modules.pop(module.__name__, None)
+    InteractiveShell.clear_instance()
+
+
+def run_cells(shell, *cells) -> str:
+    """Run cells one after the other; return what the last one shows."""
+    with redirect_stdout(io.StringIO()) as shown:
+        for cell in cells:
+            shell.run_cell(cell, store_history=True)
+    return shown.getvalue().strip()
+
+
+ASK = "from fmnist_lab.chapter import Chapter\nchapter = Chapter('width', globals())\nprint('fine')"
+
+
+def test_with_its_own_parameters_a_notebook_is_fine(shell):
+    assert run_cells(shell, parameters_cell(), ASK) == "fine"
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("wdth = 1024", "there is no parameter 'wdth': did you mean 'width'?"),
+        ("sedes = 3", "there is no parameter 'sedes': did you mean 'seeds'?"),
+        ("devise = 'cpu'", "there is no parameter 'devise': did you mean 'device'?"),
+        ("device = 'cpu'\nwdth = 8", "there is no parameter 'wdth': did you mean 'width'?"),
+        ("width = -5", f"width is -5; {RULES['width']}"),
+        ("seeds = 0\nwidth = -5", f"seeds is 0; {RULES['seeds']}\nwidth is -5; {RULES['width']}"),
+        (
+            "wdth = 1024\nseeds = 0",
+            f"there is no parameter 'wdth': did you mean 'width'?\nseeds is 0; {RULES['seeds']}",
+        ),
+    ],
+)
+def test_a_fault_in_papermills_cell_is_all_that_is_shown(shell, injected, message):
+    shown = run_cells(shell, parameters_cell(), f"# Parameters\n{injected}\n", ASK)
+    assert shown == message
+
+
+def test_a_fault_in_the_parameters_cell_itself_is_found_too(shell):
+    misspelt = parameters_cell().replace("width:", "wdth:")
+    assert run_cells(shell, misspelt, ASK) == "there is no parameter 'wdth': did you mean 'width'?"
+
+
+def test_a_corrected_cell_is_read_as_it_was_last_run(shell):
+    assert "wdth" in run_cells(shell, parameters_cell(), "# Parameters\nwdth = 8\n", ASK)
+    assert run_cells(shell, "# Parameters\nwidth = 8\n", ASK) == "fine"
+    assert "dept" in run_cells(shell, parameters_cell() + "\ndept = 1", ASK)
+    assert run_cells(shell, parameters_cell(), ASK) == "fine"
+
+
+def test_names_that_other_cells_assign_are_no_parameters(shell):
+    after = ["# Parameters of a plot\nsize: int = 3", "%config Completer.x = 2", "a, b = 1, 2"]
+    assert run_cells(shell, "x = 1", parameters_cell(), *after, ASK, ASK).endswith("fine\nfine")
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("width: int = 3  # help\nloss = 'mse'", ["width", "loss"]),
+        ("a = b = 1", ["a", "b"]),
+        ("a.b = 1\nc[0] = 2\nprint(3)", []),
+        ("def f():\n    inside = 1", []),
+        ("%matplotlib inline", []),
+        ("", []),
+    ],
+)
+def test_the_names_a_cell_assigns_are_those_at_its_top_level(cell, names):
+    assert chapter.assigned_names(cell) == names
+
+
+def test_outside_ipython_there_are_no_cells_to_read():
+    assert chapter.unknown_parameters() == []
+
+
+def test_a_notebook_without_runs_has_its_numbers_checked_alike(shell):
+    bounds = {"images": Bounds(int, 1, 100), "rate": Bounds(float, 0, 1)}
+    assert chapter.numbers({"images": 4.0, "rate": 1, "other": "x"}, **bounds) == [4, 1.0]
+    shell.run_cell("images: int = 4\nrate: float = 0.5", store_history=True)
+    shell.run_cell("# Parameters\nimagse = 3\n", store_history=True)
+    with pytest.raises(ParameterError) as caught:
+        chapter.numbers({"images": 0, "rate": "half"}, **bounds)
+    assert str(caught.value).splitlines() == [
+        "there is no parameter 'imagse': did you mean 'images'?",
+        "images is 0; it must be a whole number from 1 to 100.",
+        "rate is 'half'; it must be a number from 0 to 1.",
+    ]
+
+
+# --- Which runs
+
+
+@pytest.fixture
+def trained(monkeypatch, fashion) -> list[Config]:
+    """The configs trained since the test began."""
+    configs: list[Config] = []
+    train = trainer.train
+
+    def remember(missing, *arguments, **options):
+        configs.extend(missing)
+        return train(missing, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", remember)
+    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
+    return configs
+
+
+def publish(folder, made_up_run, *settings):
+    runs = [made_up_run(replace(WIDTH.base, **setting)) for setting in settings]
+    records.write_lines(folder / "width.jsonl", runs)
+    records.read_published.cache_clear()
+
+
+def test_with_its_defaults_a_chapter_shows_what_is_published_and_never_trains(
+    published, made_up_run, trained
+):
+    assert Chapter("width", parameters()).runs() == []
+    there = [{"width": 128, "seed": 0}, {"width": 128, "seed": 7}, {"width": 512, "seed": 1}]
+    publish(published, made_up_run, *there)
+    shown = Chapter("width", parameters())
+    assert [(run.config.width, run.config.seed) for run in shown.runs()] == [
+        *((128, 0), (128, 7), (512, 1))
+    ]
+    assert shown.backdrop() == []
+    assert trained == []
+
+
+def test_the_parameters_cell_asks_for_what_the_study_is():
+    assert Chapter("width", parameters()).study == WIDTH
+
+
+def test_one_value_is_shown_before_the_rest_of_the_published_sweep(published, made_up_run, trained):
+    publish(published, made_up_run, *({"width": width} for width in (128, 512, 1024)))
+    one = Chapter("width", parameters(width=512))
+    assert [run.config.width for run in one.runs()] == [512]
+    assert [run.config.width for run in one.backdrop()] == [128, 1024]
+    assert trained == []
+
+
+def test_there_is_no_backdrop_to_other_settings(published, made_up_run):
+    publish(published, made_up_run, {"width": 128}, {"width": 512})
+    assert Chapter("width", parameters(width=512, epochs=3, seeds=1)).backdrop() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "widths", "seeds"),
+    [
+        ({"width": 100}, [100], range(3)),
+        ({"width": [64, 100]}, [64, 100], range(3)),
+        ({"width": 100, "seeds": 2, "epochs": 3}, [100], range(2)),
+        ({"width": 100, "seeds": 2.0}, [100], range(2)),
+        ({"width": 1e2, "seeds": 12}, [100], range(12)),
+    ],
+)
+def test_what_was_never_run_is_asked_for_with_three_seeds_or_as_many_as_wanted(
+    given, widths, seeds
+):
+    asked = Chapter("width", parameters(**given)).configs
+    assert [(c.width, c.seed) for c in asked] == [(w, s) for w in widths for s in seeds]
+    assert {c.epochs for c in asked} == {given.get("epochs", 100)}
+    assert {c.depth for c in asked} == {2}
+
+
+def test_published_seeds_beside_new_ones_are_only_asked_for_where_they_lack(
+    published, made_up_run, trained
+):
+    publish(published, made_up_run, *({"width": 8, "seed": seed} for seed in (0, 1)))
+    asked = Chapter("width", parameters(width=8, seeds=3))
+    assert records.missing(asked.configs) == [replace(WIDTH.base, width=8, seed=2)]
+    assert [run.config.seed for run in Chapter("width", parameters(width=8)).runs()] == [0, 1]
+    assert trained == []
+
+
+def test_a_chapter_trains_what_is_missing_once(trained, capsys):
+    small = parameters(width=8, depth=1, train_size=200, epochs=1, seeds=1, device="cpu")
+    runs = Chapter("width", small).runs()
+    assert [run.config for run in runs] == trained
+    assert capsys.readouterr().err.startswith("Training 1 run(s) on cpu: about ")
+    assert Chapter("width", small).runs() == runs
+    assert len(trained) == 1
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,329 @@
+"""fmnist_lab.__main__: the command line fetches, trains, lists and exports, and says so."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmnist_lab import data, records, studies, sweep, trainer
+from fmnist_lab.__main__ import main, number
+from fmnist_lab.config import Config
+from fmnist_lab.data import DIGEST, DataError
+from fmnist_lab.run import Run, pack
+from fmnist_lab.studies import STUDIES
+
+pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
+
+WIDTH = STUDIES["width"]
+HINGE = (
+    "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
+)
+SMALL = [
+    *("--width", "8", "--depth", "1", "--train-size", "200", "--batch-size", "100"),
+    *("--epochs", "2", "--learning-rate", "1e-3"),
+]
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+
+
+@pytest.fixture
+def trained(monkeypatch, fashion) -> list[Config]:
+    """The configs trained since the test began."""
+    configs: list[Config] = []
+    train = trainer.train
+
+    def remember(missing, *arguments, **options):
+        configs.extend(missing)
+        return train(missing, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", remember)
+    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
+    return configs
+
+
+@pytest.fixture
+def say(capsys):
+    """Return a function that runs a command and returns its exit code, stdout and stderr."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def of_width(made_up_run):
+    """Return a function that makes up a run of the width study."""
+
+    def make(width=128, seed=0, **fields):
+        return made_up_run(replace(WIDTH.base, width=width, seed=seed), **fields)
+
+    return make
+
+
+# --- data
+
+
+def test_data_says_where_the_verified_data_set_is(say, home):
+    code, out, err = say("data")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"Fashion-MNIST is verified: {home / 'data'}",
+        "60,000 images to train and validate, 10,000 to test.",
+    ]
+
+
+def test_without_the_data_set_the_one_error_is_all_that_is_said(say, monkeypatch):
+    def fail(device="cpu"):
+        raise DataError("no source works: do this.")
+
+    monkeypatch.setattr(data, "load", fail)
+    assert say("data") == (2, "", "no source works: do this.\n")
+
+
+# --- run
+
+
+def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothing(say, trained):
+    code, out, err = say("run", "width", *SMALL, "--seeds", 1, "--device", "cpu")
+    wanted = replace(
+        WIDTH.base,
+        width=8, depth=1, train_size=200, batch_size=100, epochs=2, learning_rate=1e-3,
+    )  # fmt: skip
+    assert code == 0
+    assert trained == [wanted]
+    assert err.startswith("Training 1 run(s) on cpu: about ")
+    run = records.load(wanted)
+    assert run is not None
+    assert out.splitlines()[1].split() == ["mean", "count", "mean", "count"]
+    assert out.splitlines()[-1].split() == [
+        *("8", f"{run.best['validation_accuracy']:.6f}".rstrip("0"), "1", "2.0", "1"),
+    ]
+    assert say("run", "width", *SMALL, "--seeds", 1) == (0, out, "")
+    assert len(trained) == 1
+
+
+def test_run_keeps_the_parts_that_the_study_shows(say, trained):
+    code, *_ = say("run", "steps", *SMALL[2:])
+    assert code == 0
+    run = records.load(trained[0])
+    assert run is not None
+    assert run.step_losses is not None
+
+
+def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
+    say, of_width, trained, monkeypatch
+):
+    monkeypatch.setattr(sweep, "estimate", lambda config, device: config.width * 1.0)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for seed in (0, 2):
+        records.save(of_width(128, seed))
+    code, out, err = say("run", "width", "--seeds", 3, "--width", 128, 100, "--list")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "width=128: 2 of 3 runs on record, missing seeds 1: at most 2.1 min on one core",
+        "width=100: 0 of 3 runs on record, missing seeds 0, 1, 2: at most 5.0 min on one core",
+        "Training 4 run(s) on cpu: about 3.6 min at most.",
+    ]
+    records.save(of_width(128, 1))
+    assert say("run", "width", "--seeds", 3, "--width", 128, "--list") == (
+        0,
+        "width=128: 3 of 3 runs on record\nNothing is missing.\n",
+        "",
+    )
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["widht"], "there is no study 'widht': did you mean 'width'?"),
+        (["width", "--width", "-5"], "width is -5; it must be a whole number from 1 to 16,384."),
+        (["width", "--width", "x"], "width is 'x'; it must be a whole number from 1 to 16,384."),
+        (["width", "--depth", "1", "2"], "depth is [1, 2]; give one value, no list."),
+        (["width", "--seeds", "0"], "seeds is 0; it must be a whole number from 1 to 1,000."),
+        (["width", "--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu."),
+        (
+            ["width", "--learning-rate", "1e-3x", "--loss", "hinge"],
+            f"{HINGE}\nlearning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
+        ),
+        (["width_retuned"], "width_retuned needs the runs of width_tuning first: train those."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("flags", [[], ["--list"]])
+def test_what_cannot_be_run_is_said_in_a_sentence_and_the_exit_code(say, arguments, message, flags):
+    assert say("run", *arguments, *flags) == (2, "", f"{message}\n")
+
+
+def test_an_unknown_option_is_refused_with_the_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "width", "--wdth", "8"])
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --wdth 8" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "train", interrupt)
+    code, out, err = say("run", "width", *SMALL, "--seeds", 1)
+    assert (code, out) == (130, "")
+    assert err.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5), ("1e3", 1000.0), ("2.05e-5", 2.05e-5), ("mse", "mse")]
+)
+def test_a_number_on_the_command_line_is_one(text, value):
+    assert (number(text), type(number(text))) == (value, type(value))
+
+
+# --- export
+
+
+def lines(path) -> list[Run]:
+    return records.read_lines(path)
+
+
+def test_exporting_ones_own_store_writes_a_sorted_file_a_study(say, of_width, tmp_path):
+    for width, seed in ((512, 1), (128, 10), (128, 9), (100, 0), (512, 0)):
+        records.save(of_width(width, seed))
+    to = tmp_path / "to"
+    code, out, err = say("export", "--to", to)
+    assert (code, out, err) == (0, "width: 3 of 50 runs\n", "")  # neither seed 10 nor width 100
+    assert [path.name for path in to.iterdir()] == ["width.jsonl"]
+    found = [(run.config.width, run.config.seed) for run in lines(to / "width.jsonl")]
+    assert found == [(128, 9), (512, 0), (512, 1)]
+
+
+def test_what_is_exported_is_what_a_chapter_reads(say, of_width, tmp_path, published, monkeypatch):
+    run = of_width(128, 3)
+    records.save(run)
+    say("export")
+    records.read_published.cache_clear()
+    monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / "another reader"))
+    assert [path.name for path in published.iterdir()] == ["width.jsonl"]
+    assert records.load(run.config) == run
+
+
+def test_runs_of_folders_are_merged_with_those_published_and_take_their_place(
+    say, of_width, tmp_path, published
+):
+    records.write_lines(published / "width.jsonl", [of_width(128, 0), of_width(128, 1)])
+    records.write_lines(tmp_path / "a" / "x.jsonl", [of_width(128, 1, accuracy=0.75)])
+    records.write_lines(tmp_path / "b" / "deep" / "y.jsonl", [of_width(4192, 0)])
+    code, out, _ = say("export", "width", "--from", tmp_path / "a", tmp_path / "b")
+    assert (code, out) == (0, "width: 3 of 50 runs\n")
+    found = lines(published / "width.jsonl")
+    assert [(r.config.width, r.config.seed) for r in found] == [(128, 0), (128, 1), (4192, 0)]
+    assert [r.best["test_accuracy"] for r in found] == [0.5, 0.75, 0.5]
+    content = (published / "width.jsonl").read_bytes()
+    records.read_published.cache_clear()
+    say("export", "width", "--from", tmp_path / "b", tmp_path / "a")
+    assert (published / "width.jsonl").read_bytes() == content
+
+
+def test_what_is_damaged_foreign_or_of_no_study_is_left_out_and_named(say, of_width, tmp_path):
+    source, to = tmp_path / "source", tmp_path / "to"
+    good, stray = of_width(128, 0), of_width(100, 0)
+    foreign, changed = of_width(128, 1, data="f" * 16), of_width(128, 2)
+    records.write_lines(source / "good.jsonl", [good, stray, foreign])
+    (source / "changed.jsonl").write_text(changed.to_json().replace('"seed":2', '"seed":3') + "\n")
+    (source / "cut.json").write_text('{"run":')
+    code, out, err = say("export", "--from", source, "--to", to)
+    assert (code, out) == (2, "width: 1 of 50 runs\n")
+    assert lines(to / "width.jsonl") == [good]
+    sentences = err.splitlines()
+    assert len(sentences) == 4
+    assert re.fullmatch(
+        rf"{re.escape(str(source / 'changed.jsonl'))}, line 1, is no run: "
+        rf"run {changed.id} says it is another: its content hashes to [0-9a-f]{{16}}\.",
+        sentences[0],
+    )
+    assert sentences[1].startswith(f"{source / 'cut.json'} is damaged: ")
+    assert sentences[2] == (
+        f"run {foreign.id} was trained on other data (ffffffffffffffff, not {DIGEST})."
+    )
+    assert sentences[3] == f"run {stray.id} belongs to none of the studies: {stray.config}."
+
+
+def test_a_run_of_a_study_that_is_not_exported_now_is_no_stranger(say, of_width, tmp_path):
+    loss = replace(of_width(), config=replace(STUDIES["loss"].base, loss="mae"))
+    records.write_lines(tmp_path / "runs.jsonl", [of_width(), loss])
+    to = tmp_path / "to"
+    assert say("export", "width", "--from", tmp_path, "--to", to) == (
+        0,
+        "width: 1 of 50 runs\n",
+        "",
+    )
+    assert [path.name for path in to.iterdir()] == ["width.jsonl"]
+
+
+def test_a_published_run_with_its_parts_is_not_replaced_by_one_that_lacks_them(
+    say, made_up_run, tmp_path, published
+):
+    step_losses = pack(np.array([2.5, 1.5], np.float16))
+    full = made_up_run(STUDIES["steps"].configs()[0], step_losses=step_losses)
+    records.write_lines(published / "steps.jsonl", [full])
+    bare = replace(full, step_losses=None, best_epoch=1)
+    records.write_lines(tmp_path / "new" / "runs.jsonl", [bare])
+    assert say("export", "--from", tmp_path / "new") == (
+        0,
+        "batch_size: 1 of 80 runs\nsteps: 1 of 1 runs\n",
+        "",
+    )
+    assert lines(published / "steps.jsonl") == [full]
+    assert lines(published / "batch_size.jsonl") == [bare]
+
+
+def test_a_tuned_study_is_exported_together_with_the_runs_that_tune_it(
+    say, made_up_run, tmp_path, monkeypatch
+):
+    tuning, tuned = STUDIES["width_tuning"], STUDIES["width_retuned"]
+    few = {
+        "width_tuning": replace(
+            tuning, grid={"width": (128,), "learning_rate": (1e-3, 1e-2)}, seeds=(100,)
+        ),
+        "width_retuned": replace(tuned, grid={"width": (128,)}, seeds=(0, 1)),
+    }
+    monkeypatch.setattr(studies, "STUDIES", few)
+    settings = [replace(tuning.base, width=128, learning_rate=rate) for rate in (1e-3, 1e-2)]
+    runs = [
+        made_up_run(replace(settings[0], seed=100), accuracy=0.5),
+        made_up_run(replace(settings[1], seed=100), accuracy=0.75),
+        made_up_run(replace(settings[1], seed=0)),
+    ]
+    source, to = tmp_path / "source", tmp_path / "to"
+    records.write_lines(source / "runs.jsonl", runs)
+    assert say("export", "--from", source, "--to", to) == (
+        0,
+        "width_tuning: 2 of 2 runs\nwidth_retuned: 1 of 2 runs\n",
+        "",
+    )
+    records.write_lines(source / "runs.jsonl", runs[1:])
+    assert say("export", "--from", source, "--to", to) == (
+        2,
+        "width_tuning: 1 of 2 runs\n",
+        f"run {runs[2].id} belongs to none of the studies: {runs[2].config}.\n",
+    )
+
+
+def test_a_folder_without_runs_is_an_error(say, tmp_path):
+    code, out, err = say("export", "--from", tmp_path / "absent")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{tmp_path / 'absent'} holds no runs: ")
+
+
+def test_a_damaged_published_file_is_named_and_left_as_it_is(say, of_width, published):
+    records.save(of_width())
+    (published / "width.jsonl").write_text("no run\n")
+    code, out, err = say("export")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{published / 'width.jsonl'}, line 1, is no run: ")
+    assert (published / "width.jsonl").read_text() == "no run\n"
