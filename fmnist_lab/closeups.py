@@ -101,6 +101,28 @@ def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=float).sort_index().loc[-before:]
 
 
+def one_seed(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    metric: str = "validation_loss",
+    seed: int = 0,
+    times: float = 2.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric by epoch for one seed alone, so that no mean smooths it, a line a setting.
+
+    Shown is what lies below `times` the lowest value of all: the first epochs' fall would leave
+    no room for the rest.
+    """
+    chosen = [run for run in runs if run.config.seed == seed]
+    ax = curves(chosen, by=by, metric=metric, ax=ax)
+    lowest = min((min(curve(run, metric), default=np.inf) for run in chosen), default=np.inf)
+    if 0 < lowest < np.inf:
+        ax.set_ylim(0.95 * lowest, times * lowest)
+    return ax
+
+
 def roughness(
     runs: Iterable[Run], *, by: str, backdrop: Iterable[Run] = (), ax: Axes | None = None
 ) -> Axes:

@@ -210,6 +210,7 @@ def beside_printed(
             offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
             ax.annotate(f"{100 * figure:.1f}", place, **text, **offset)
     ax.set_yticks(range(len(measured)), list(measured))
+    ax.margins(x=0.1)
     ax.set(xlabel="accuracy", ylim=(len(measured) - 0.5, -0.6))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} %"))
     return ax

@@ -54,6 +54,7 @@ def along(
 ) -> Axes:
     """Draw every run at its value of `by` on a logarithmic axis, and a line through the means.
 
+    The axis is linear if a value is 0, which a logarithmic one cannot show.
     A run's marker says how it ended (`ENDS`): one that hit the cap on epochs was still improving.
     `backdrop` runs are drawn in grey.
     """
@@ -67,9 +68,11 @@ def along(
             rows = part[part["stopped_by"] == end]
             if len(rows):
                 style = {"ls": "none", "mfc": "none", "ms": 7, "color": color, "zorder": order}
-                shown = name if order == 3 else None
-                ax.plot(rows[by], rows[metric], marker=marker, label=shown, **style)
-    ax.set(xscale="log", xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
+                entry = name if order == 3 else None
+                ax.plot(rows[by], rows[metric], marker=marker, label=entry, **style)
+    shown = [part[by] for part in (frame, backdrop) if part is not None and len(part)]
+    scale = "log" if all((values > 0).all() for values in shown) else "linear"
+    ax.set(xscale=scale, xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if ax.get_legend_handles_labels()[0]:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmnist_lab.closeups import after_best, around_best, fit, reached, roughness, step_losses
+from fmnist_lab.closeups import (
+    after_best,
+    around_best,
+    fit,
+    one_seed,
+    reached,
+    roughness,
+    step_losses,
+)
 from fmnist_lab.config import Config
 from fmnist_lab.run import pack
 
@@ -121,6 +129,16 @@ def test_a_backdrop_is_drawn_without_an_entry_in_the_legend(with_curve):
     assert len(ax.get_lines()) == 3  # both runs and the mark of the best epoch
 
 
+# --- One seed
+
+
+def test_one_seed_is_drawn_as_it_is_down_to_its_lowest_value(with_curve):
+    runs = [with_curve([9.0, 2.0, 3.0]), with_curve([1.0, 1.0, 1.0], seed=1)]
+    ax = one_seed(runs, by="depth", times=2)
+    assert [line.get_ydata().tolist() for line in ax.get_lines()] == [[9.0, 2.0, 3.0]]
+    assert ax.get_ylim() == (1.9, 4.0)
+
+
 # --- Roughness
 
 
@@ -191,7 +209,7 @@ def test_a_run_too_short_for_a_roughness_is_left_out(with_curve):
     assert not ax.get_lines()
 
 
-@pytest.mark.parametrize("picture", [after_best, fit, roughness])
+@pytest.mark.parametrize("picture", [after_best, fit, one_seed, roughness])
 def test_no_runs_are_an_empty_picture(picture):
     ax = picture([], by="depth")
     ax.figure.canvas.draw()

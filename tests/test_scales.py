@@ -6,6 +6,7 @@ import pytest
 
 from fmnist_lab import scales
 from fmnist_lab.config import Config
+from fmnist_lab.figures import BACKDROP
 from fmnist_lab.records import table
 from fmnist_lab.run import HISTORY
 
@@ -102,8 +103,13 @@ def test_the_backdrop_is_grey_and_without_an_entry_in_the_legend(by_rate):
     ax = scales.along(front, by="learning_rate", backdrop=behind)
     (legend,) = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == "stopped by patience"
-    grey = [line for line in ax.get_lines() if line.get_color() == scales.BACKDROP]
+    grey = [line for line in ax.get_lines() if line.get_color() == BACKDROP]
     assert [list(line.get_xdata()) for line in grey] == [[2.05e-4], [2.05e-4]]
+
+
+def test_a_value_of_zero_makes_the_axis_linear(made_up_run):
+    runs = [made_up_run(Config(depth=depth)) for depth in (0, 1)]
+    assert scales.along(table(runs), by="depth").get_xscale() == "linear"
 
 
 def test_no_runs_are_an_empty_picture():
