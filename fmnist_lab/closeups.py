@@ -101,23 +101,22 @@ def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=float).sort_index().loc[-before:]
 
 
-def one_seed(
+def near_lowest(
     runs: Iterable[Run],
     *,
     by: str,
     metric: str = "validation_loss",
-    seed: int = 0,
     times: float = 2.0,
+    backdrop: Iterable[Run] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a metric by epoch for one seed alone, so that no mean smooths it, a line a setting.
+    """Draw a metric by epoch as `curves` does, up to `times` the lowest value of all.
 
-    Shown is what lies below `times` the lowest value of all: the first epochs' fall would leave
-    no room for the rest.
+    The steep fall of the first epochs would leave no room for what comes after.
     """
-    chosen = [run for run in runs if run.config.seed == seed]
-    ax = curves(chosen, by=by, metric=metric, ax=ax)
-    lowest = min((min(curve(run, metric), default=np.inf) for run in chosen), default=np.inf)
+    runs = list(runs)
+    ax = curves(runs, by=by, metric=metric, backdrop=backdrop, ax=ax)
+    lowest = min((min(curve(run, metric), default=np.inf) for run in runs), default=np.inf)
     if 0 < lowest < np.inf:
         ax.set_ylim(0.95 * lowest, times * lowest)
     return ax
@@ -159,16 +158,20 @@ def fit(
     runs = list(runs)
     ax = curves(runs, by=by, against="train_accuracy", backdrop=backdrop, ax=ax)
     ax.axline((low, low), slope=1, color="#767676", lw=1)
-    best = max((max(curve(run, "validation_accuracy"), default=0.0) for run in runs), default=0.0)
-    if best > low:  # else all of it is shown, as far as it got
-        ax.set(xlim=(low, 1.0), ylim=(low, best + 0.01))
+    right, top = (
+        max((max(curve(run, f"{part}_accuracy"), default=0.0) for run in runs), default=0.0)
+        for part in ("train", "validation")
+    )
+    if min(right, top) > low:  # else all of it is shown, as far as it got
+        ax.set(xlim=(low, right + 0.01), ylim=(low, top + 0.01))
     return ax
 
 
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
     """Return one row a setting: epochs, steps and seconds until validation accuracy is `target`.
 
-    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch.
+    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch;
+    a dash stands where none does.
     """
     rows = {}
     for value, group in grouped(runs, by).items():
@@ -176,7 +179,11 @@ def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
         epochs = [epochs_to(run, target) for run in there]
         steps = [n * steps_an_epoch(run) for n, run in zip(epochs, there, strict=True)]
         times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
-        means = [round(np.mean(x), 1) if x else float("nan") for x in (epochs, steps, times)]
-        named = dict(zip(("epochs", "steps", "seconds"), means, strict=True))
-        rows[label(value)] = {"runs": len(group), "reached it": len(there), **named}
+        rows[label(value)] = {
+            "runs": len(group),
+            "reached it": len(there),
+            "epochs": f"{np.mean(epochs):.1f}" if there else "-",
+            "steps": f"{np.mean(steps):,.0f}" if there else "-",
+            "seconds": f"{np.mean(times):,.1f}" if there else "-",
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(NAMES.get(by, by))

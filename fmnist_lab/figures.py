@@ -13,7 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .run import Run
 from .statistics import mean_interval
@@ -118,8 +119,13 @@ def curves(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
         if name.endswith("accuracy"):
-            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+            percent(axis)
     return explained(ax, by)
+
+
+def percent(axis: Axis) -> None:
+    """Label an axis of fractions in %, with as many digits as its ticks need."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 
 
 def look(n: int) -> dict[str, Any]:
@@ -224,7 +230,7 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
         name = counted(value, int(seeds.count().max()))
         ax.errorbar(mean.index, mean, bars, label=name, capsize=3, **look(n))
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent(ax.yaxis)
     return explained(ax, by)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
-from .figures import BACKDROP, COLORS, NAMES, axes, counted, grouped, look, panels, series
+from .figures import BACKDROP, COLORS, NAMES, axes, counted, grouped, look, panels, percent, series
 from .run import Run
 
 # How a run ended, as `Run.stopped_by` says it: its marker and its entry in the legend.
@@ -40,7 +39,7 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
         ax.legend(fontsize=9, frameon=False, loc="lower right" if shared else "upper right")
         if shared:
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            percent(ax.yaxis)
     return drawn
 
 
@@ -74,7 +73,7 @@ def along(
     scale = "log" if all((values > 0).all() for values in shown) else "linear"
     ax.set(xscale=scale, xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        percent(ax.yaxis)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=9, frameon=False)
     return ax

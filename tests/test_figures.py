@@ -97,6 +97,12 @@ def test_a_loss_that_is_not_finite_is_a_gap_in_its_curve(with_curve):
     assert np.isnan(y).tolist() == [False, True]
 
 
+@pytest.mark.parametrize(("fraction", "shown"), [(0.85, "85 %"), (0.825, "82.5 %")])
+def test_the_ticks_of_an_accuracy_are_not_rounded(with_curve, fraction, shown):
+    ax = figures.curves([with_curve([0.5, 0.9])], by="depth")
+    assert ax.yaxis.get_major_formatter()(fraction) == shown
+
+
 # --- Dots
 
 
