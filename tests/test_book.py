@@ -117,7 +117,7 @@ def view(
     request: pytest.FixtureRequest, browser: Browser, address: str, theme: Theme
 ) -> Iterator[View]:
     context = browser.new_context(color_scheme=theme, viewport=DESKTOP)
-    context.set_default_timeout(300_000)  # ms: a busy machine is slow, and that is no fault of a page
+    context.set_default_timeout(300_000)  # ms: a busy machine is no fault of a page
     view = View(context.new_page(), theme)
 
     def admit(route: Route) -> None:

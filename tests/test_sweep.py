@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from fmnist_lab import records, sweep, trainer
+from fmnist_lab import records, studies, sweep, trainer
 from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.run import Run
 
@@ -226,18 +227,27 @@ STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "epochs": 
 PATIENCE = 300  # seconds: a busy machine takes long to start a process
 
 
-def start(code, *arguments) -> subprocess.Popen[str]:
-    """Start a process in a group of its own, as a terminal does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+FLAGS = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
 
 
-def command_line() -> subprocess.Popen[str]:
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
-    return start(COMMAND_LINE, "run", "width", *flags)
+@pytest.fixture
+def start(home) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts a process in a group of its own, as a terminal does."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError), process:  # closes its pipes
+            os.killpg(process.pid, signal.SIGKILL)  # a failed test leaves no process behind
 
 
 def kept(home):
@@ -253,8 +263,8 @@ def wait_for_more_runs(home, process, than=0):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone(home):
-    process = command_line()
+def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone(home, start):
+    process = start(COMMAND_LINE, "run", "width", *FLAGS)
     wait_for_more_runs(home, process, than=1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     _, said = process.communicate(timeout=PATIENCE)  # until the workers' ends are closed as well
@@ -270,11 +280,9 @@ def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone
 
 @pytest.mark.slow
 def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_run_once(
-    trained, home
+    trained, home, start
 ):
-    from fmnist_lab import studies
-
-    killed = command_line()
+    killed = start(COMMAND_LINE, "run", "width", *FLAGS)
     wait_for_more_runs(home, killed, than=1)
     killed.kill()
     killed.communicate(timeout=PATIENCE)  # returns when the workers are gone too
