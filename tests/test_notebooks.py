@@ -98,6 +98,13 @@ def test_no_code_cell_is_longer_than_twelve_lines(path):
 
 
 @each_notebook
+def test_no_line_of_its_prose_starts_as_a_comment(path):
+    # MyST leaves out a line that starts with "%", the unit of half the numbers here.
+    lines = [line for cell in cells(path, "markdown") for line in cell.source.splitlines()]
+    assert not [line for line in lines if line.lstrip().startswith("%")]
+
+
+@each_notebook
 def test_it_starts_with_its_only_h1(path):
     h1 = [line for line in headings(path) if line.startswith("# ")]
     assert len(h1) == 1
