@@ -44,7 +44,18 @@ class FashionClassifier(nn.Module):
 
 
 def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifier:
-    """Build a freshly initialised network on the CPU; the caller's random state is left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed)
-        return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+    """Build a freshly initialised network on the CPU, drawn from a generator of its own.
+
+    The weights are those of `torch.manual_seed(torch_seed)` and `FashionClassifier(…)`. The
+    global generator is not used, because runs may train in threads of one process.
+    """
+    generator = torch.Generator().manual_seed(torch_seed)
+    with torch.device("meta"):  # do not draw weights that are replaced at once
+        network = FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+    network.to_empty(device="cpu")
+    with torch.no_grad():
+        for linear in network.linears():  # as nn.Linear does, which takes no generator
+            nn.init.kaiming_uniform_(linear.weight, a=5**0.5, generator=generator)
+            bound = linear.in_features**-0.5
+            linear.bias.uniform_(-bound, bound, generator=generator)
+    return network
