@@ -11,16 +11,21 @@ every step against autograd and `torch.optim.Adam`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from .config import Config
 from .losses import LOSSES
 from .model import INPUT_DIM, OUTPUT_DIM, FashionClassifier
 
 # Adam as in PyTorch's defaults, which are those of Kingma & Ba (2015), algorithm 1.
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+# Images gathered at once: enough that gathering's overhead does not count, few enough that they
+# are still in the cache when their batch comes; and not more steps than a CUDA graph holds well.
+BLOCK_IMAGES, BLOCK_BATCHES = 256, 64
 
 
 class Stack:
@@ -51,6 +56,8 @@ class Stack:
         self.gradient = torch.zeros_like(flat)
         self.layers = self.views(flat)
         self.gradients = self.views(self.gradient)
+        self.transposed = [weights.mT for weights, _ in self.layers]
+        self.one = torch.ones((), device=flat.device)
 
     def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return each layer's weights (S, in, out) and biases (S, 1, out) as views of `flat`."""
@@ -64,27 +71,31 @@ class Stack:
         return views
 
     def buffers(self, batch: int) -> list[Tensor]:
-        """Return one empty activation (S, batch, out) a layer."""
+        """Return one empty tensor (S, batch, out) a layer."""
         return [self.flat.new_empty(self.size, batch, outputs) for _, outputs in self.shape]
 
-    def forward(self, images: Tensor, activations: list[Tensor]) -> Tensor:
-        """Fill `activations` from images (S, B, 784); return the last, the logits (S, B, 10)."""
-        hidden = images
-        for (weights, biases), out in zip(self.layers, activations, strict=True):
-            torch.baddbmm(biases, hidden, weights, out=out)  # (S, B, out)
-            hidden = out if out is activations[-1] else out.relu_()
-        return hidden
+    def forward(self, values: Sequence[Tensor]) -> Tensor:
+        """Fill `values[1:]`, each layer's outputs (S, B, out), from the images `values[0]`.
 
-    def backward(self, images: Tensor, activations: list[Tensor], deltas: list[Tensor]) -> None:
-        """Fill the gradient; `deltas[-1]` holds the loss's gradient with respect to the logits."""
+        Returns the last, the logits (S, B, 10).
+        """
+        last = len(self.layers) - 1
+        for layer, (weights, biases) in enumerate(self.layers):
+            torch.baddbmm(biases, values[layer], weights, out=values[layer + 1])
+            if layer < last:
+                values[layer + 1].relu_()
+        return values[-1]
+
+    def backward(self, batch: Batch) -> None:
+        """Fill the gradient; `batch.deltas[-1]` holds the loss's with respect to the logits."""
         for layer in reversed(range(len(self.layers))):
-            inputs, delta = activations[layer - 1] if layer else images, deltas[layer]
+            delta = batch.deltas[layer]
             weight_gradient, bias_gradient = self.gradients[layer]
-            torch.bmm(inputs.mT, delta, out=weight_gradient)  # (S, in, out)
+            batch.product(batch.transposed[layer], delta, out=weight_gradient)  # (S, in, out)
             torch.sum(delta, 1, keepdim=True, out=bias_gradient)  # (S, 1, out)
             if layer:
-                below = deltas[layer - 1]
-                torch.bmm(delta, self.layers[layer][0].mT, out=below)  # (S, B, in)
+                below, inputs = batch.deltas[layer - 1], batch.values[layer]
+                torch.bmm(delta, self.transposed[layer], out=below)  # (S, B, in)
                 # ReLU passes the gradient where its output is positive.
                 torch.ops.aten.threshold_backward.grad_input(below, inputs, 0, grad_input=below)
 
@@ -94,7 +105,7 @@ class Stack:
         Called directly because the optimiser object's Python took as long again as the update
         of 100 thousand parameters (101 against 50 microseconds).
         """
-        self.steps += 1
+        self.steps.add_(self.one)  # a number would be made a tensor every time, which takes longer
         torch._fused_adam_(
             [self.flat], [self.gradient], [self.moment1], [self.moment2], [], [self.steps],
             lr=learning_rate, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
@@ -132,58 +143,83 @@ class Stack:
         return network
 
 
-class Step:
-    """One training step of a stack at a fixed batch size, with its buffers.
+@dataclass(frozen=True)
+class Batch:
+    """The tensors of one batch, made once: even a view takes as long as a small product."""
 
-    On a GPU the work is captured once in a CUDA graph and replayed: a small network's step is
-    some fifteen kernels of a few microseconds, which Python cannot launch fast enough.
+    values: list[Tensor]  # images (S, B, 784), then each layer's outputs (S, B, out)
+    transposed: list[Tensor]  # each layer's inputs (S, in, B), views of `values[:-1]`
+    deltas: list[Tensor]  # the loss's gradient with respect to each layer's outputs
+    targets: Tensor  # (S, B, 10)
+    size: Tensor  # (), the number B
+    product: Callable[..., Tensor]  # multiplies (S, in, B) by (S, B, out)
+
+
+class Block:
+    """Some batches in a row, and the buffers to train on them.
+
+    Their images are gathered at once. On a GPU the work on all of them is captured in one CUDA
+    graph and replayed: a small network's step is some fifteen kernels of a few microseconds,
+    which Python cannot launch fast enough.
     """
 
-    def __init__(
-        self,
-        stack: Stack,
-        images: Tensor,
-        targets: Tensor,
-        batch: int,
-        loss: str,
-        learning_rate: float,
-    ):
-        self.stack, self.all_images, self.all_targets = stack, images, targets
-        self.loss, self.learning_rate, self.batch = LOSSES[loss], learning_rate, batch
-        self.images = images.new_empty(stack.size, batch, images.shape[1])
-        self.targets = targets.new_empty(stack.size, batch, targets.shape[1])
-        self.activations, self.deltas = stack.buffers(batch), stack.buffers(batch)
+    def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config, images: int):
+        self.stack, self.pixels, self.targets = stack, pixels, targets
+        self.loss, self.learning_rate = LOSSES[config.loss], config.learning_rate
+        self.gathered = pixels.new_empty(stack.size * images, pixels.shape[1])
+        self.gathered_targets = targets.new_empty(stack.size * images, targets.shape[1])
+        self.logits = pixels.new_empty(stack.size, images, OUTPUT_DIM)
+        self.batches = list(self._batches(config.batch_size))
         self.graph: torch.cuda.CUDAGraph | None = None
-        if images.is_cuda:
-            self._capture()
+        if pixels.is_cuda:
+            self._capture(images)
 
-    def __call__(self, indices: Tensor) -> Tensor:
-        """Train on the images at `indices` (S, B); return their logits (S, B, 10) before it."""
+    def _batches(self, batch_size: int) -> Iterator[Batch]:
+        stack, buffers = self.stack, {}
+        parts = (self.gathered, self.gathered_targets, self.logits)
+        split = (part.view(stack.size, -1, part.shape[-1]).split(batch_size, 1) for part in parts)
+        for images, targets, logits in zip(*split, strict=True):
+            size = images.shape[1]
+            if size not in buffers:  # of hidden layers: the next batch may overwrite them
+                buffers[size] = stack.buffers(size)[:-1], stack.buffers(size)
+            hidden, deltas = buffers[size]
+            values = [images, *hidden, logits]
+            yield Batch(
+                values=values,
+                transposed=[value.mT for value in values[:-1]],
+                deltas=deltas,
+                targets=targets,
+                size=torch.tensor(float(size), dtype=logits.dtype, device=logits.device),
+                # A column times a row: broadcasting is faster than a matrix product.
+                product=torch.mul if size == 1 else torch.bmm,
+            )
+
+    def train(self, indices: Tensor) -> Tensor:
+        """Train on the images at `indices` (S, N); return each one's logits before its step.
+
+        They have shape (S, N, 10) and are overwritten by the next call.
+        """
         if self.graph is None:
             self._work(indices)
         else:
             self.indices.copy_(indices)
             self.graph.replay()
-        return self.activations[-1]
+        return self.logits
 
     def _work(self, indices: Tensor) -> None:
         rows = indices.reshape(-1)
-        torch.index_select(
-            self.all_images, 0, rows, out=self.images.view(-1, self.images.shape[-1])
-        )
-        torch.index_select(
-            self.all_targets, 0, rows, out=self.targets.view(-1, self.targets.shape[-1])
-        )
-        logits = self.stack.forward(self.images, self.activations)
-        torch.div(self.loss.gradient(logits, self.targets), self.batch, out=self.deltas[-1])
-        self.stack.backward(self.images, self.activations, self.deltas)
-        self.stack.adam(self.learning_rate)
+        torch.index_select(self.pixels, 0, rows, out=self.gathered)
+        torch.index_select(self.targets, 0, rows, out=self.gathered_targets)
+        for batch in self.batches:
+            logits = self.stack.forward(batch.values)
+            gradient = self.loss.gradient(logits, batch.targets)
+            torch.div(gradient, batch.size, out=batch.deltas[-1])
+            self.stack.backward(batch)
+            self.stack.adam(self.learning_rate)
 
-    def _capture(self) -> None:
+    def _capture(self, images: int) -> None:
         stack = self.stack
-        self.indices = torch.zeros(
-            stack.size, self.batch, dtype=torch.int64, device=stack.flat.device
-        )
+        self.indices = torch.zeros(stack.size, images, dtype=torch.int64, device=stack.flat.device)
         state = [stack.flat, stack.moment1, stack.moment2, stack.steps]
         before = [tensor.clone() for tensor in state]
         side = torch.cuda.Stream()  # capture wants a warm-up on a stream of its own
@@ -197,3 +233,33 @@ class Step:
             self._work(self.indices)
         for tensor, saved in zip(state, before, strict=True):
             tensor.copy_(saved)
+
+
+class Training:
+    """Trains a stack, an epoch a call."""
+
+    def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
+        """Take all images (N, 784) and their one-hot targets (N, 10), on the stack's device."""
+        self.stack = stack
+        batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
+        self.block = min(batches * config.batch_size, config.train_size)
+        sizes = {self.block, config.train_size % self.block or self.block}
+        self.blocks = {n: Block(stack, pixels, targets, config, n) for n in sizes}
+
+    def epoch(self, order: Tensor) -> Tensor:
+        """Train once on the images at `order` (S, train_size), batch by batch.
+
+        Returns each image's logits (S, train_size, 10) before the step it was part of.
+        """
+        logits = self.stack.flat.new_empty(*order.shape, OUTPUT_DIM)
+        # Adam's moments of pixels that are nearly always black decay to numbers below 1e-38,
+        # with which processors compute many times slower; beside epsilon they are zero.
+        torch.set_flush_denormal(True)
+        try:
+            for indices, out in zip(
+                order.split(self.block, 1), logits.split(self.block, 1), strict=True
+            ):
+                out.copy_(self.blocks[indices.shape[1]].train(indices))
+        finally:
+            torch.set_flush_denormal(False)
+        return logits

@@ -25,7 +25,7 @@ from .data import Data, generator, split
 from .losses import LOSSES
 from .model import OUTPUT_DIM, FashionClassifier, initial_network, parameter_count
 from .run import HISTORY, Run, pack
-from .stack import Stack, Step
+from .stack import Stack, Training
 
 # Images evaluated at once: the activations of 2 x 4192 stay under 35 MB a layer and member.
 CHUNK = 2000
@@ -110,26 +110,14 @@ def train(
     images = Images.of(data, dtype)
     members = [Member.of(c) for c in configs]
     stack = Stack([initial(c) for c in configs], images.pixels.device, dtype)
-    steps: dict[int, Step] = {}
+    training = Training(stack, images.pixels, images.targets, config)
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
-        if not steps:  # the stack is new: so must its buffers be
-            steps = {
-                size: Step(
-                    stack, images.pixels, images.targets, size, config.loss, config.learning_rate
-                )
-                for size in batch_sizes(config)
-            }
         order = torch.stack([member.shuffled() for member in members]).to(
             stack.flat.device
         )  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
-        logits = stack.flat.new_empty(*order.shape, OUTPUT_DIM)  # (S, N, 10)
-        batches = zip(
-            order.split(config.batch_size, 1), logits.split(config.batch_size, 1), strict=True
-        )
-        for indices, out in batches:
-            out.copy_(steps[indices.shape[1]](indices))
+        logits = training.epoch(order)  # (S, N, 10)
         losses, correct = score(logits, images.targets[order], config.loss)  # (S, N) each
         judged = score(
             predict(stack, images.pixels, validation), images.targets[validation], config.loss
@@ -154,7 +142,8 @@ def train(
             left = [index for index, member in enumerate(members) if not member.stopped_by()]
             if not left:
                 return
-            members, stack, steps = [members[i] for i in left], stack.select(left), {}
+            members, stack = [members[i] for i in left], stack.select(left)
+            training = Training(stack, images.pixels, images.targets, config)
 
 
 @dataclass(frozen=True)
@@ -185,12 +174,6 @@ def common(configs: Sequence[Config]) -> Config:
     return first
 
 
-def batch_sizes(config: Config) -> set[int]:
-    """Return the sizes of an epoch's batches: the full one and, if it differs, the last."""
-    full = min(config.batch_size, config.train_size)
-    return {full, config.train_size % full or full}
-
-
 def initial(config: Config) -> FashionClassifier:
     """Return the network a config starts from."""
     seed = generator(config.seed, "weights").initial_seed()
@@ -201,7 +184,7 @@ def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Tensor:
     """Return the logits (S, N, 10) of the images at `indices` (S, N)."""
     buffers = {n: stack.buffers(n) for n in {len(c) for c in indices[0].split(CHUNK)}}
     parts = [
-        stack.forward(pixels[chunk], buffers[chunk.shape[1]]).clone()
+        stack.forward([pixels[chunk], *buffers[chunk.shape[1]]]).clone()
         for chunk in indices.split(CHUNK, 1)
     ]
     return torch.cat(parts, 1)
