@@ -101,7 +101,7 @@ def train_all(
                 train_job(job, keep, device, shown.epoch)
                 shown.finish(job)
         else:
-            with local_processes(min(os.cpu_count() or 1, runs), shown) as pool:
+            with local_processes(min(trainer.usable_cpus(), runs), shown) as pool:
                 collect(
                     [pool.submit(train_job, job, keep, device, threads=1) for job in jobs],
                     keep,
@@ -309,7 +309,7 @@ def estimate(config: Config, device: str) -> float:
 
 def estimate_text(missing: Sequence[Config], device: str) -> str:
     """Say how many runs are to be trained and how long that takes at most."""
-    workers = min(os.cpu_count() or 1, len(missing)) if device == "cpu" else 1
+    workers = min(trainer.usable_cpus(), len(missing)) if device == "cpu" else 1
     seconds = sum(estimate(config, device) for config in missing) / workers
     return f"Training {len(missing)} run(s) on {device}: about {duration(seconds)} at most."
 

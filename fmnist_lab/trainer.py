@@ -256,12 +256,19 @@ def threads(config: Config, at_most: int | None = None) -> Iterator[None]:
     """Compute on as many CPU threads as the work of one step is worth; restore them after."""
     before = torch.get_num_threads()
     work = 6 * parameter_count(config.depth, config.width) * config.batch_size
-    most = at_most or os.cpu_count() or 1
+    most = at_most or usable_cpus()
     torch.set_num_threads(most if work >= THREADED_STEP else 1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use; a container may allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows
 
 
 def environment(stack: Stack) -> dict[str, Any]:

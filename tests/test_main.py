@@ -120,7 +120,7 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
     say, of_width, trained, monkeypatch
 ):
     monkeypatch.setattr(sweep, "estimate", lambda config, device: config.width * 1.0)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(trainer, "usable_cpus", lambda: 2)
     for seed in (0, 2):
         records.save(of_width(128, seed))
     code, out, err = say("run", "width", "--seeds", 3, "--width", 128, 100, "--list")

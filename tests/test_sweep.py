@@ -206,9 +206,10 @@ def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
 
 # One worker process, so that a machine of many cores does not start many.
 COMMAND_LINE = """
-import os, sys
-os.cpu_count = lambda: 1
+import sys
+from fmnist_lab import trainer
 from fmnist_lab.__main__ import main
+trainer.usable_cpus = lambda: 1
 sys.exit(main(sys.argv[1:]))
 """
 BESIDE = """
@@ -460,7 +461,7 @@ def test_speed_is_that_of_one_core_and_threads_are_restored(monkeypatch):
 def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
     monkeypatch.setattr(sweep, "estimate", lambda config, device: 3600.0)
     for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(trainer, "usable_cpus", lambda cores=cores: cores)
         expected = f"Training 3 run(s) on cpu: about {text} at most."
         assert sweep.estimate_text(SEEDS, "cpu") == expected
     assert sweep.estimate_text(SEEDS, "cuda") == "Training 3 run(s) on cuda: about 3.0 h at most."

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -459,11 +460,29 @@ def test_a_run_says_what_a_reader_needs_to_repeat_it(once):
     ],
 )
 def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expected, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(trainer, "usable_cpus", lambda: 4)
     before = torch.get_num_threads()
     with trainer.threads(config, at_most):
         assert torch.get_num_threads() == expected
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system with affinities")
+def test_cpus_that_this_process_may_not_use_do_not_count():
+    allowed = os.sched_getaffinity(0)
+    assert trainer.usable_cpus() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert trainer.usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(("there", "usable"), [(3, 3), (None, 1)])
+def test_all_cpus_count_where_a_system_has_no_affinities(there, usable, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: there)
+    assert trainer.usable_cpus() == usable
 
 
 def test_threads_are_restored_after_a_failure():
