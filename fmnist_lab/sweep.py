@@ -78,7 +78,7 @@ def stacks(configs: Sequence[Config], device: str) -> list[list[Config]]:
 
     On a CPU a stack gains nothing over processes: a core is busy with one network.
     """
-    configs = sorted(configs, key=lambda config: (arithmetic(config), str(replace(config, seed=0))))
+    configs = sorted(configs, key=lambda c: (estimate(c, device), str(replace(c, seed=0))))
     if device == "cpu":
         return [[config] for config in configs]
     return [list(job) for _, job in itertools.groupby(configs, lambda c: replace(c, seed=0))]
@@ -279,8 +279,12 @@ def settings_text(config: Config) -> str:
 
 
 def arithmetic(config: Config) -> float:
-    """Return the floating-point operations of one epoch: 2 a parameter forward, 4 backward."""
-    return 6.0 * parameter_count(config.depth, config.width) * config.train_size
+    """Return the floating-point operations of one epoch.
+
+    Of an image to train on they are 2 a parameter forward and 4 backward, of one to validate on 2.
+    """
+    images = 6.0 * config.train_size + 2.0 * data.VALIDATION_SIZE
+    return parameter_count(config.depth, config.width) * images
 
 
 @cache
