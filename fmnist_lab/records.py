@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+import filelock
 import pandas as pd
 import platformdirs
 
@@ -40,20 +40,26 @@ def own_path(identity: str) -> Path:
 
 
 def save(run: Run) -> None:
-    """Write a run into the user's own store, so that it is there whole or not at all."""
+    """Write a run into the user's own store, so that it is there whole or not at all.
+
+    One process writes at a time. So all can write to one name first, and what a killed one left
+    there the next overwrites.
+    """
     path = own_path(run.id)
     text = run.to_json()
     record = f'{{"run":{text},"sha256":"{_digest(text)}"}}\n'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
+    locks, part = home() / "locks", path.with_name("save.part")
+    for folder in (locks, path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(locks / "save.lock"):
         try:
-            file.write(record)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)  # it may be in place already
-            raise
+            with part.open("w") as file:
+                file.write(record)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:

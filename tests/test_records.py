@@ -1,12 +1,16 @@
 """fmnist_lab.records: runs are on disk whole or not at all, and are found again."""
 
 import json
+import math
+import multiprocessing
 import os
 import random
 import re
-import subprocess
-import sys
+import signal
+import time
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +22,7 @@ from fmnist_lab import records
 from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST
 from fmnist_lab.records import RecordError
-from fmnist_lab.run import pack
+from fmnist_lab.run import Run, pack
 
 pytestmark = pytest.mark.usefixtures("home", "published")
 
@@ -79,42 +83,69 @@ def test_a_failed_save_leaves_the_earlier_record_and_nothing_else(run, home, mon
     assert [path.name for path in (home / "runs").iterdir()] == [f"{run.id}.json"]
 
 
-# The child saves one record over and over, each time another and 100 KB long, and is killed.
-KILLED_WHILE_SAVING = """
-import itertools, os, random, signal, sys, time
-from dataclasses import replace
-from fmnist_lab import records
-from fmnist_lab.run import Run
-
-run = Run.from_json(sys.stdin.read())
-for kill in range(20):
-    child = os.fork()
-    if child == 0:
-        for attempt in itertools.count():
-            ballast = str(attempt) * (100_000 // len(str(attempt)))
-            records.save(replace(run, environment={"kill": kill, "ballast": ballast}))
-    time.sleep(random.uniform(0.02, 0.1))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    if records.own_path(run.id).exists():
-        print(records.read_own(records.own_path(run.id)).environment["kill"])
-"""
+# Forked, so that a process has the fixtures, and torch need not be imported again.
+forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the operating system cannot fork")
-def test_a_process_killed_while_saving_leaves_only_whole_records(run, home):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_SAVING],
-        input=run.to_json(), capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    kills = [int(line) for line in done.stdout.split()]  # after which the record was read: whole
-    assert len(set(kills)) > 1
-    left = {path.suffix for path in (home / "runs").iterdir()}
-    assert left == {".json", ".part"}, "no kill hit a save: the test shows nothing"
-    found = records.load(CONFIG)
-    assert found is not None
-    assert replace(found, environment=run.environment) == run
+def start_process(target: Callable[..., object], *arguments: object) -> BaseProcess:
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("needs a system that can fork")
+    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def save_again_and_again(run: Run, writer: int, times: float) -> None:
+    """Save a run, each time another and 100 KB long."""
+    attempt = 0
+    while attempt < times:
+        ballast = str(attempt) * (100_000 // len(str(attempt)))
+        records.save(replace(run, environment={"writer": writer, "ballast": ballast}))
+        attempt += 1
+
+
+@forks
+def test_a_process_killed_at_any_time_of_a_save_leaves_only_whole_records(run, home):
+    read, cut_short = set(), 0
+    for kill in range(20):
+        process = start_process(save_again_and_again, run, kill, math.inf)
+        time.sleep(random.uniform(0.02, 0.1))
+        process.kill()
+        process.join(60)
+        cut_short += (home / "runs" / "save.part").exists()
+        if records.own_path(run.id).exists():
+            found = records.read_own(records.own_path(run.id))
+            assert replace(found, environment=run.environment) == run
+            read.add(found.environment["writer"])
+    assert len(read) > 1
+    assert cut_short > 1
+
+
+@forks
+def test_the_next_save_clears_away_what_a_killed_one_left(run, made_up_run, home, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+        processes = [start_process(records.save, run) for _ in range(2)]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [-signal.SIGKILL] * 2
+    assert [path.suffix for path in (home / "runs").iterdir()] == [".part"]
+    another = made_up_run(replace(CONFIG, seed=1))
+    records.save(another)
+    assert [path.name for path in (home / "runs").iterdir()] == [f"{another.id}.json"]
+
+
+@forks
+def test_processes_that_save_at_once_leave_only_whole_records(run, home):
+    processes = [start_process(save_again_and_again, run, writer, 50) for writer in range(3)]
+    path, read = records.own_path(run.id), 0
+    while any(process.is_alive() for process in processes):
+        if path.exists():
+            records.read_own(path)
+            read += 1
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert read > 0
+    assert list((home / "runs").iterdir()) == [path]
 
 
 # --- Damaged records
