@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import data, records, studies, sweep
-from .config import Config, ConfigError, names
+from .config import Config, ConfigError, names, number
 from .run import Run, identify
 
 FAULTS = (ConfigError, data.DataError, records.RecordError)
@@ -58,16 +58,6 @@ def parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=export_runs)
     return top
-
-
-def number(text: str) -> int | float | str:
-    """Return a number where the text is one; what is allowed is checked with the rest."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def show_data() -> None:

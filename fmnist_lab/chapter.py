@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .config import Bounds, ConfigError, names, unknown_name
+from .config import Bounds, ConfigError, names, number, unknown_name
 from .records import find
 from .run import Run
 from .studies import NEW_SEEDS, SEEDS, get
@@ -34,7 +34,7 @@ class Chapter:
 
     def __init__(self, name: str, namespace: Mapping[str, Any]):
         self.published = get(name)
-        given = {key: namespace[key] for key in PARAMETERS if key in namespace}
+        given = {key: number(namespace[key]) for key in PARAMETERS if key in namespace}
         faults = unknown_parameters()
         self.device = given.pop("device", "auto")
         seeds = given.pop("seeds", PUBLISHED)
@@ -78,12 +78,13 @@ def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
     another parameter, or a value that is no number within its bounds.
     """
     faults = unknown_parameters(tuple(bounds))
+    given = {name: number(namespace[name]) for name in bounds}
     for name, allowed in bounds.items():
-        if not allowed.admit(namespace[name]):
-            faults.append(f"{name} is {namespace[name]!r}; it must be {allowed}.")
+        if not allowed.admit(given[name]):
+            faults.append(f"{name} is {given[name]!r}; it must be {allowed}.")
     if faults:
         raise ParameterError("\n".join(faults))
-    return [allowed.kind(namespace[name]) for name, allowed in bounds.items()]
+    return [allowed.kind(given[name]) for name, allowed in bounds.items()]
 
 
 def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:

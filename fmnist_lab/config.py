@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any
@@ -93,6 +94,21 @@ class Config:
             for name, value in sorted(asdict(self).items())
             if value != type(self).__dataclass_fields__[name].default
         }
+
+
+def number(value: Any) -> Any:
+    """Return the number that a text says, also in a list; anything else as it is.
+
+    A command line gives texts, and so does papermill's `-y` for 1e-3, which is none of YAML 1.1's
+    numbers. What is allowed is checked with the rest.
+    """
+    if isinstance(value, list | tuple):
+        return [number(one) for one in value]
+    for kind in (int, float):
+        if isinstance(value, str):
+            with suppress(ValueError):
+                return kind(value)
+    return value
 
 
 def names() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config as Traits
 
@@ -197,6 +198,7 @@ def test_outside_ipython_there_are_no_cells_to_read():
 def test_a_notebook_without_runs_has_its_numbers_checked_alike(shell):
     bounds = {"images": Bounds(int, 1, 100), "rate": Bounds(float, 0, 1)}
     assert chapter.numbers({"images": 4.0, "rate": 1, "other": "x"}, **bounds) == [4, 1.0]
+    assert chapter.numbers({"images": "4", "rate": "5e-1"}, **bounds) == [4, 0.5]
     shell.run_cell("images: int = 4\nrate: float = 0.5", store_history=True)
     shell.run_cell("# Parameters\nimagse = 3\n", store_history=True)
     with pytest.raises(ParameterError) as caught:
@@ -206,6 +208,12 @@ def test_a_notebook_without_runs_has_its_numbers_checked_alike(shell):
         "images is 0; it must be a whole number from 1 to 100.",
         "rate is 'half'; it must be a number from 0 to 1.",
     ]
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "'0.001'", "[1e-3]"])
+def test_a_rate_may_be_written_as_papermills_yaml_reads_it(text):
+    given = yaml.safe_load(f"learning_rate: {text}")  # 1e-3 is a text in YAML 1.1
+    assert Chapter("learning_rate", given).study.values == (1e-3,)
 
 
 # --- Which runs

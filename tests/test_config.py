@@ -173,6 +173,19 @@ def test_a_config_cannot_be_changed():
 
 # --- What names a run
 
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("5", 5), ("-5", -5), ("1e3", 1000.0), ("2.05e-5", 2.05e-5), ("mse", "mse"), ("", "")),
+        *((5, 5), (1.0, 1.0), (True, True), (None, None)),
+        (["64", "1e-3", "x", 8], [64, 1e-3, "x", 8]),
+    ],
+)
+def test_a_text_that_says_a_number_is_read_as_one(text, value):
+    assert repr(config.number(text)) == repr(value)
+
+
 # A default that changes, a field that is renamed or a number written in another way would orphan
 # every published run: these are the names they were stored under.
 GOLDEN = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fmnist_lab import data, records, studies, sweep, trainer
-from fmnist_lab.__main__ import main, number
+from fmnist_lab.__main__ import main
 from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST, DataError
 from fmnist_lab.run import Run, pack
@@ -175,13 +175,6 @@ def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):
     code, out, err = say("run", "width", *SMALL, "--seeds", 1)
     assert (code, out) == (130, "")
     assert err.endswith("Stopped. Finished runs are kept; the same command continues.\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("5", 5), ("1e3", 1000.0), ("2.05e-5", 2.05e-5), ("mse", "mse")]
-)
-def test_a_number_on_the_command_line_is_one(text, value):
-    assert (number(text), type(number(text))) == (value, type(value))
 
 
 # --- export
