@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .claims import SYMBOLS, label, link, sentence
-from .judgement import Finding, Judgement
+from .judgement import Judgement
 from .verdict import Verdict
 
 COLUMNS = ("Claim", "The report says", "We measured", "Verdict and why")
@@ -43,8 +43,8 @@ def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
             else "not known",
         }
         for name, item in found.items()
-        for kind, verdict in (("as run", item.as_run), ("as claimed", item.as_claimed))
-        if verdict is not None and verdict.name == "inconclusive"
+        for kind, (verdict, _) in item.answers.items()
+        if verdict.name == "inconclusive"
     ]
     columns = ["claim", "verdict", "seeds now", "seeds that would settle it"]
     return pd.DataFrame(rows, columns=columns).set_index("claim")
@@ -80,14 +80,9 @@ class Ledger:
 def row(item: Judgement) -> str:
     """Return a claim's row as HTML."""
     claim = item.claim
-    both = {
-        "as run": (item.as_run, item.findings),
-        "as claimed": (item.as_claimed, item.claimed_findings),
-    }
-    judged = {kind: (v, deciding(v, parts)) for kind, (v, parts) in both.items() if v is not None}
-    named = len(judged) > 1 or item.as_run is None
+    named = len(item.answers) > 1 or item.as_run is None
     measured, judgements = [], []
-    for kind, (verdict, part) in judged.items():
+    for kind, (verdict, part) in item.answers.items():
         prefix = f"<i>{kind}:</i> " if named else ""
         name = verdict.name.replace(" ", "-")
         word = f'<b class="verdict-{name}">{html.escape(label(verdict))}</b>'
@@ -103,13 +98,6 @@ def row(item: Judgement) -> str:
         f'<tr><th scope="row">{html.escape(claim.id)}</th><td>{html.escape(claim.says)}</td>'
         f"<td>{numbers or '–'}</td><td>{verdicts}</td></tr>"
     )
-
-
-def deciding(verdict: Verdict, parts: tuple[Finding, ...]) -> Finding | None:
-    """Return the part that decided a verdict."""
-    key = (verdict.name, verdict.estimate, verdict.p)
-    same = (f for f in parts if (f.verdict.name, f.verdict.estimate, f.verdict.p) == key)
-    return next(same, None)
 
 
 def ending(verdict: Verdict) -> str:
