@@ -12,7 +12,7 @@ from .evidence import Evidence
 from .families import BestOf, Printed, Share
 from .run import Run
 from .statistics import ALPHA, CONFIDENCE, Effect
-from .verdict import Verdict, combine, seeds_needed, show, verdicts
+from .verdict import Verdict, combine, seeds_needed, show, show_limits, verdicts
 
 Part = Comparison | BestOf | Printed | Share
 
@@ -59,13 +59,12 @@ class Finding:
         found = self.verdict
         if found.estimate is None:
             return ""
-        shown = [
-            show(value, self.unit, signed=self.unit != "%")
-            for value in (found.estimate, found.low, found.high)
-        ]
+        signed = self.unit != "%"
+        estimate = show(found.estimate, self.unit, signed)
         if found.n < 2 or not math.isfinite(found.low):
-            return f"{shown[0]} (one run, no interval)"
-        return f"{shown[0]} ({self.interval} {shown[1]} to {shown[2]}, {found.n} {self.counted})"
+            return f"{estimate} (one run, no interval)"
+        limits = show_limits(found.low, found.high, self.unit, signed)
+        return f"{estimate} ({self.interval} {limits}, {found.n} {self.counted})"
 
 
 @dataclass(frozen=True)

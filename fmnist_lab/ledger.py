@@ -89,7 +89,7 @@ def row(item: Judgement) -> str:
         judgements.append(f"{prefix}{word}. {html.escape(sentence(ending(verdict)))}")
         if part is not None and part.measured:
             measured.append(prefix + html.escape(f"{sentence(part.name)[:-1]}: {part.measured}"))
-    measured += [f"{item.runs:,} runs"] if item.runs else []
+    measured += [f"{item.runs:,} run{'s' * (item.runs > 1)}"] if item.runs else []
     judgements.append(f'<a href="{link(claim)}">The figure that shows it</a>')
     numbers, verdicts = (
         "".join(f"<p>{line}</p>" for line in lines) for lines in (measured, judgements)

@@ -49,12 +49,18 @@ def show(value: float, unit: str = "points", signed: bool = True) -> str:
     A difference of natural logarithms has the unit "×" and is written as the ratio it is.
     """
     if unit == "×":
-        return f"×{math.exp(value):.3g}"
+        return f"×{math.exp(value):.3g}".replace("-", "−")
     sign = "+" if signed else ""
-    if unit in ("points", "%"):
-        return f"{round(100 * value, 2) + 0.0:{sign}.2f} {unit}"  # + 0.0: no "-0.00"
     digits = ",.0f" if abs(value) >= 100 else ".3g"  # 12,000 steps, not 1.2e+04
-    return f"{value:{sign}{digits}} {unit}".strip()
+    if unit in ("points", "%"):
+        value, digits = round(100 * value, 2) + 0.0, ".2f"  # + 0.0: no "-0.00"
+    return f"{value:{sign}{digits}} {unit}".replace("-", "−").strip()
+
+
+def show_limits(low: float, high: float, unit: str = "points", signed: bool = True) -> str:
+    """Write an interval with its unit once, as in "−0.43 to +0.13 points"."""
+    first, last = show(low, unit, signed), show(high, unit, signed)
+    return f"{first.removesuffix(unit).rstrip()} to {last}"
 
 
 def verdict(
@@ -168,7 +174,7 @@ def reproduced(
     else:
         p = 2 * float(stats.t.sf(off / (span.sd * math.sqrt(1 + 1 / span.n)), span.n - 1))
     printed = show(figure, unit, signed=False)
-    limits = f"{show(span.low, unit, signed=False)} to {show(span.high, unit, signed=False)}"
+    limits = show_limits(span.low, span.high, unit, signed=False)
     where = f"where {100 * (1 - alpha):.0f} % of further runs would ({limits}, {span.n} seeds)"
     name: Name = "inconclusive"
     if span.n < 2:
@@ -267,7 +273,7 @@ def _decide(
 def told(effect: Effect, p: float, unit: str, family: int) -> str:
     """Write an effect's numbers, its interval and the p-value that counts."""
     seeds = f"{effect.n} {'seeds' if effect.paired else 'unpaired seeds'}"
-    limits = f"{show(effect.low, unit)} to {show(effect.high, unit)}"
+    limits = show_limits(effect.low, effect.high, unit)
     spread = f"{100 * effect.confidence:.0f} % interval {limits}" if effect.sd else "all the same"
     adjusted = ""
     if family > 1:

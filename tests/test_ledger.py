@@ -1,6 +1,7 @@
 """The table of all claims."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,20 @@ def test_a_row_holds_the_conclusion_the_numbers_the_verdict_and_a_link(made_up):
     assert "7 runs" in cells
     assert '<b class="verdict-inconclusive">? inconclusive</b>' in cells
     assert 'href="loss.html#fig-loss-accuracy"' in cells
+
+
+def test_one_run_is_not_told_as_several(made_up_run):
+    found = judge([CLAIMS["L1"]], [made_up_run(Config(loss="mse"))])
+    assert "<p>1 run</p>" in dict(rows(found))["L1"]
+
+
+def test_an_interval_has_its_unit_once_and_a_minus_sign(made_up):
+    (finding,) = (f for f in made_up["L2"].findings if "MSE" in f.name)
+    assert finding.measured == "+0.00 points (95 % interval +0.00 to +0.00 points, 3 seeds)"
+    lower = replace(finding.verdict, estimate=-0.001, low=-0.0043, high=0.0013)
+    assert replace(finding, verdict=lower).measured == (
+        "−0.10 points (95 % interval −0.43 to +0.13 points, 3 seeds)"
+    )
 
 
 def test_a_claim_with_two_verdicts_names_them(made_up):

@@ -15,6 +15,7 @@ from fmnist_lab.verdict import (
     reproduced,
     seeds_needed,
     show,
+    show_limits,
     verdict,
     verdicts,
 )
@@ -62,7 +63,7 @@ def test_the_interval_and_the_smallest_effect_that_matters_decide(mean, sd, name
             effect(0.005, 0.001),
             # 0.5 +- 2.262 * 0.1 / sqrt(10) = 0.0715 points; t = 15.8
             (
-                "+0.50 points (95 % interval +0.43 points to +0.57 points, 10 seeds, p < 0.0001): "
+                "+0.50 points (95 % interval +0.43 to +0.57 points, 10 seeds, p < 0.0001): "
                 "as claimed, and at least 0.30 points"
             ),
         ),
@@ -114,7 +115,7 @@ def test_one_run_is_inconclusive_however_large_the_difference(difference):
 def test_equal_epoch_counts_are_no_proof_until_there_are_enough(n, name):
     result = verdict(paired_difference([9] * n, [12] * n), material=1, direction=-1, unit="epochs")
     assert result.name == name  # 2 * 0.5**n is at most 0.05 from 6 on
-    assert "-3 epochs (all the same" in result.reason
+    assert "−3 epochs (all the same" in result.reason
     assert result.seeds_needed == (6 if n < 6 else None)
 
 
@@ -122,7 +123,7 @@ def test_effects_in_other_units_bring_their_own_threshold():
     longer = effect(6, 2)  # 6 +- 1.43
     result = verdict(longer, material=5, unit="epochs")
     assert result.name == "supported"
-    assert result.reason.startswith("+6 epochs (95 % interval +4.57 epochs to +7.43 epochs")
+    assert result.reason.startswith("+6 epochs (95 % interval +4.57 to +7.43 epochs")
     assert result.reason.endswith("at least 5 epochs")
     assert verdict(longer, material=7, unit="epochs").name == "supported but immaterial"
 
@@ -171,13 +172,32 @@ def test_a_claim_without_size_or_direction_is_refused(wrong, message):
         (0.0042, "points", True, "+0.42 points"),
         (-0.00001, "points", True, "+0.00 points"),
         (0.893, "%", False, "89.30 %"),
-        (-3, "epochs", True, "-3 epochs"),
+        (-0.0042, "points", True, "−0.42 points"),
+        (-3, "epochs", True, "−3 epochs"),
         (12_345.6, "steps", False, "12,346 steps"),
         (0.01234, "", True, "+0.0123"),
+        (math.log(2), "×", True, "×2"),
+        (-math.log(2), "×", True, "×0.5"),
+        (-20, "×", True, "×2.06e−09"),
     ],
 )
-def test_fractions_are_shown_in_percentage_points(value, unit, signed, text):
+def test_a_value_is_shown_with_its_unit_a_fraction_in_percentage_points(value, unit, signed, text):
     assert show(value, unit, signed) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "signed", "text"),
+    [
+        (-0.0043, 0.0013, "points", True, "−0.43 to +0.13 points"),
+        (0.892, 0.9, "%", False, "89.20 to 90.00 %"),
+        (4.57, 1234, "epochs", True, "+4.57 to +1,234 epochs"),
+        (-math.log(4), math.log(2), "×", True, "×0.25 to ×2"),
+        (-1, 2, "", True, "−1 to +2"),
+        (-math.inf, math.inf, "points", True, "−inf to +inf points"),
+    ],
+)
+def test_an_interval_is_shown_with_its_unit_once(low, high, unit, signed, text):
+    assert show_limits(low, high, unit, signed) == text
 
 
 # --- how many seeds would settle it -----------------------------------------------------------
@@ -258,7 +278,7 @@ def test_each_comparison_may_have_its_own_threshold_direction_and_unit():
         unit={"accuracy": "points", "epochs": "epochs"},
     )
     assert {r.name for r in results.values()} == {"supported"}
-    assert results["epochs"].reason.startswith("-6 epochs")
+    assert results["epochs"].reason.startswith("−6 epochs")
 
 
 @given(
@@ -339,7 +359,7 @@ def test_a_printed_figure_is_held_against_one_further_run(figure, rounding, name
     assert (result.p > 0.05) == (name == "supported")
     assert (result.low, result.high) == pytest.approx((0.9 - 0.04968, 0.9 + 0.04968), abs=1e-5)
     assert f"{100 * figure:.2f} %" in result.reason
-    assert "(85.03 % to 94.97 %, 3 seeds)" in result.reason
+    assert "(85.03 to 94.97 %, 3 seeds)" in result.reason
 
 
 def test_one_run_reproduces_nothing():
