@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from .data import CLASSES
-from .figures import BACKDROP, COLORS, axes
+from .figures import BACKDROP, COLORS, axes, percent
 from .statistics import prediction_interval
 
 SIDE = 28  # pixels of an image's edge
@@ -114,7 +114,7 @@ def reliability(tables: Sequence[pd.DataFrame], ax: Axes | None = None) -> Axes:
     ax.set(xlabel="confidence: probability of the predicted class", ylabel="accuracy")
     ax.set(xlim=(0, 1.04), ylim=(0, 1.04))
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        percent(axis)
     ax.legend(fontsize=9, frameon=False, loc="upper left")
     return ax
 
@@ -141,7 +141,7 @@ def by_class(
         ax.legend(fontsize=9, frameon=False, loc="lower left")
     ax.set_yticks(place, names)
     ax.set(xlabel="share of images", ylim=(len(names) - 0.5, -0.5))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent(ax.xaxis)
     return ax
 
 
@@ -157,7 +157,7 @@ def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Ax
         style = {"color": COLORS[n], "ls": ("-", "--")[n % 2], "lw": 1.5 - 0.4 * n}
         ax.plot(np.arange(256) / 255, share, label=name, **style)
     ax.set(xlabel="pixel value: 0 background, 1 brightest", ylabel="share of pixels", yscale="log")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
+    percent(ax.yaxis)
     ax.legend(fontsize=9, frameon=False)
     return ax
 

@@ -154,6 +154,15 @@ def test_precision_and_recall_are_drawn_as_mean_and_range_over_runs():
     assert labels(ax.yaxis) == ["shirt", "coat"]
 
 
+def test_ticks_close_to_each_other_are_not_rounded_to_one_number():
+    tables = [precision_recall([[1000 - n, n], [n, 1000 - n]]) for n in (100, 105)]
+    ax = by_class(tables, names=("shirt", "coat"))
+    ax.figure.canvas.draw()
+    ticks = labels(ax.xaxis)
+    assert len(set(ticks)) == len(ticks) > 2
+    assert "89.6 %" in ticks
+
+
 def test_grey_levels_are_shares_of_all_pixels():
     ax = grey_levels({"train": np.array([[0, 0, 0, 1.0]]), "test": np.array([100 / 255])})
     train, test = (line.get_ydata() for line in ax.lines)
