@@ -49,8 +49,8 @@ def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 1
 
     confidence: (n,) probabilities of the predicted class, in [0, 1]; correct: (n,) booleans.
     Returns a row for each bin that holds an image: low, high (the bin is (low, high], the first
-    includes 0), confidence, accuracy (both means, fractions) and count. Source: Guo et al. 2017,
-    section 2. Raises ValueError for other shapes or confidences.
+    includes 0), confidence, accuracy (both means, fractions) and count. Source: Guo et al. 2017.
+    Raises ValueError for other shapes or confidences.
     """
     sure, right = np.asarray(confidence, float), np.asarray(correct, float)
     if sure.shape != right.shape or sure.ndim != 1:

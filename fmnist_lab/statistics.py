@@ -22,8 +22,9 @@ MATERIAL = 0.003
 CONFIDENCE = 0.95  # of every interval shown; convention
 ALPHA = 0.05  # of every verdict; 1 - CONFIDENCE
 ROUNDING = 1e-12  # relative; thousands of times the rounding error of a float64 mean
-# (DRAWS + 1) * ALPHA is whole, as a simulated test needs (Davison & Hinkley 1997, section 4.2);
-# a simulated p of 0.05 is then off by sqrt(0.05 * 0.95 / DRAWS) = 0.0015.
+# (DRAWS + 1) * ALPHA is whole, as a simulated test needs (Davison & Hinkley 1997, Bootstrap
+# Methods and their Application); a simulated p of 0.05 is then off by
+# sqrt(0.05 * 0.95 / DRAWS) = 0.0015.
 DRAWS = 19_999
 
 
@@ -84,7 +85,7 @@ def mean_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
 def prediction_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Say where one further run would fall: mean +- t * sd * sqrt(1 + 1/n).
 
-    Source: Hahn & Meeker 1991, Statistical Intervals, section 4.7; normal measurements.
+    Source: Hahn & Meeker 1991, Statistical Intervals; normal measurements.
     """
     mean = mean_interval(x, confidence)
     half = (mean.high - mean.estimate) * math.sqrt(mean.n + 1)  # t * sd/sqrt(n) * sqrt(n + 1)
@@ -193,8 +194,8 @@ def equivalence(difference: Effect, margin: float = MATERIAL) -> float:
 def expected_maximum(sd: float, k: int) -> float:
     """Return how far the best of `k` identical configurations, run once each, lies above the mean.
 
-    The mean of the largest of k normal values (David & Nagaraja 2003, Order Statistics,
-    section 3.1), in the unit of `sd`. Raises ValueError for k < 1.
+    The mean of the largest of k normal values (David & Nagaraja 2003, Order Statistics), in the
+    unit of `sd`. Raises ValueError for k < 1.
     """
     if k < 1:
         raise ValueError(f"k={k!r} must be at least 1: the number of configurations compared")
@@ -241,7 +242,7 @@ def _effect(
     scale: size of the measurements; an estimate or sd below their rounding error is zero. Where
     all seeds agree (epoch counts at the cap) a t test would be certain after two seeds, so the
     sign test decides instead: all n on one side has p = 2 * 0.5**n (Conover 1999, Practical
-    Nonparametric Statistics, section 3.4), and the interval is the one value seen.
+    Nonparametric Statistics), and the interval is the one value seen.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence!r} must be a fraction between 0 and 1")

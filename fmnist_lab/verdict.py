@@ -24,7 +24,7 @@ from fmnist_lab.statistics import (
 Name = Literal[
     "not supported", "not run yet", "inconclusive", "supported but immaterial", "supported"
 ]
-POWER = 0.8  # Cohen 1988, Statistical Power Analysis, section 2.4
+POWER = 0.8  # Cohen 1988, Statistical Power Analysis for the Behavioral Sciences
 NAMES: tuple[Name, ...] = get_args(Name)  # weakest first
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ def combine(parts: Mapping[str, Verdict], how: Literal["all", "any"] = "all") ->
 
     From weak to strong as in `NAMES`; among equals the larger p decides under "all", the smaller
     under "any". No further correction is due under "all": if every part is shown at level alpha,
-    so is the whole (Berger 1982, Technometrics 24, 295-300). The numbers are the deciding part's;
+    so is the whole (Berger 1982, the intersection-union test). The numbers are the deciding part's;
     `seeds_needed` covers every inconclusive part under "all". Raises ValueError for no part.
     """
     if not parts or how not in ("all", "any"):
@@ -160,7 +160,7 @@ def reproduced(
     Supported if the figure lies in the prediction interval of one run among the runs `x`, not
     supported outside. `rounding` is half a unit of the figure's last digit (0.0005 for 89.9 %): a
     figure that rounds from inside is inside. Where all runs agree the interval is one value; a
-    further run differs from it in at most 2 of n + 1 cases (Wilks 1941, tolerance limits), which
+    further run differs from it in at most 2 of n + 1 cases (Wilks 1941, on tolerance limits), which
     is then the p-value. Inconclusive for one run, and where that p-value is above alpha.
     """
     span = prediction_interval(x, 1 - alpha)
@@ -195,8 +195,8 @@ def seeds_needed(
 
     If the estimate is material: enough to tell it from zero. If not: enough to show equivalence
     were there no difference (each one-sided test with power (1 + power) / 2: Chow, Shao & Wang
-    2008, Sample Size Calculations, section 3.1), which also tells `material` from zero. Takes the
-    observed sd for the true one, so it is rough for few seeds. None for one seed.
+    2008, Sample Size Calculations in Clinical Research), which also tells `material` from zero.
+    Takes the observed sd for the true one, so it is rough for few seeds. None for one seed.
     """
     if difference.n < 2:
         return None
