@@ -1,17 +1,20 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 from fmnist_lab import data, records
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.run import HISTORY, Run
 
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 # A stalled machine is no failure of an example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -91,3 +94,16 @@ def make_up_run(config: Config, *, accuracy: float = 0.5, epochs: int = 2, **fie
         "environment": {"device": "none"},
     }
     return Run(**(values | fields))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a sandbox (as root it has none) and without calls of its own."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=quiet)
+        yield browser
+        browser.close()

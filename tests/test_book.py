@@ -1,7 +1,6 @@
 """The built site, in a browser: every page in light and dark, on a telephone and on a desktop."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,12 +17,11 @@ import pytest
 import yaml
 from filelock import FileLock
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 SITE = BOOK / "_build" / "html"
-BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 Theme = Literal["light", "dark"]
 DESKTOP: ViewportSize = {"width": 1280, "height": 844}  # CSS pixels: a small laptop
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}  # an iPhone 14
@@ -82,19 +80,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium without a sandbox (as root it has none) and without calls of its own."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=quiet)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -1,0 +1,80 @@
+"""A chapter in JupyterLab itself: opened, run, changed and run again, by mouse and keyboard."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from fmnist_lab import records
+
+BOOK = Path(__file__).parents[1] / "book"
+PATIENCE = 300_000  # ms: a busy machine is no fault of a page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def address(home: Path, tmp_path: Path) -> Iterator[str]:
+    """Serve a copy of the width chapter by JupyterLab on loopback and give its address."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    shutil.copy(BOOK / "width.ipynb", notebooks)
+    own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "RUNTIME")}
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0",
+        "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=here",
+        f"--ServerApp.root_dir={notebooks}", "--LabApp.news_url=",
+    ]  # fmt: skip
+    with subprocess.Popen(command, env=os.environ | own, stderr=subprocess.PIPE, text=True) as lab:
+        assert lab.stderr is not None
+        server = next(
+            filter(None, (re.search(r"http://127[.\d]+:\d+", line) for line in lab.stderr))
+        )
+        Thread(target=lab.stderr.read, daemon=True).start()  # lest it wait for a reader
+        yield f"{server[0]}/lab/tree/width.ipynb?token=here&reset"
+        lab.terminate()
+
+
+def run_all(page: Page) -> None:
+    """Choose Run > Run All Cells and wait until the last cell is done."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(
+        """() => {
+            const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
+            return prompts.every(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent))
+        }"""
+    )
+
+
+def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: Browser) -> None:
+    # As tall as the notebook: JupyterLab attaches only cells that are in view.
+    page = browser.new_page(viewport={"width": 1400, "height": 12_000})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.get_by_text("| Idle").wait_for()  # the kernel is there
+    run_all(page)
+    figures = page.locator(".jp-RenderedImage img")
+    shown = figures.count()
+    assert shown >= 3
+    expect(page.get_by_text("claim W4")).to_be_visible()
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+    assert not list((records.home() / "runs").glob("*.json"))  # it trained nothing
+
+    parameters = page.locator(".jp-CodeCell .cm-content").first
+    parameters.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\nwidth = [8, 12]\nseeds = 1\nepochs = 2\ntrain_size = 500")
+    run_all(page)
+    expect(page.locator(".jp-OutputArea-output .widget-hprogress").first).to_be_visible()
+    expect(page.get_by_text("Training 2 run(s) on")).to_be_visible()
+    assert len(list((records.home() / "runs").glob("*.json"))) == 2
+    assert figures.count() == shown
+    page.close()
