@@ -12,7 +12,7 @@ from fmnist_lab.judgement import judge
 from fmnist_lab.ledger import Ledger, counts, undecided
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made_up(made_up_run):
     """Cross-entropy far above MSE on three seeds; MAE on one."""
     accuracy = {"cross_entropy": 0.9, "mse": 0.8, "mae": 0.7}
