@@ -128,7 +128,9 @@ class Box:
             f"<p><b>{html.escape(name)}:</b> {html.escape(text)}</p>" for name, text in self._rows()
         )
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
-        parts = f"<details><summary>Every part</summary><ul>{items}</ul></details>" if items else ""
+        # Some style sheets of JupyterLab take a summary's triangle away.
+        lead = '<summary style="display: list-item">Every part</summary>'
+        parts = f"<details>{lead}<ul>{items}</ul></details>" if items else ""
         where = f'<p><a href="{link(self.judgement.claim)}">The figure that shows it</a></p>'
         return (
             f'<div class="verdict verdict-{kind}" style="{look}">'
