@@ -173,7 +173,7 @@ def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeyp
 @pytest.fixture
 def known_speed(monkeypatch):
     """A speed that need not be measured, on devices this machine may not have."""
-    monkeypatch.setattr(sweep, "speed", lambda device: 1e10)
+    monkeypatch.setattr(sweep, "speed", lambda device: 5e10)
 
 
 @pytest.mark.usefixtures("known_speed")
