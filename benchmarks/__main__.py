@@ -1,0 +1,75 @@
+"""Measure all trainers on all workloads: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from . import costs, measure
+from .trainers import FLOORS, SEEDS, SINGLE
+from .work import WORKLOADS, prepare
+
+BUSY = 0.5  # load of a machine above which something else is computing
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what the command line asks for; write the results as they come."""
+    trainers = list(SINGLE | SEEDS | FLOORS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--trainers", nargs="*", choices=trainers, default=trainers)
+    parser.add_argument("--repeats", type=int, default=5, help="timed epochs of each (5)")
+    parser.add_argument(
+        "--limit", type=float, default=3.0, metavar="SECONDS",
+        help="slower epochs are cut to a share of their steps, and their time scaled (3)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-costs", action="store_true", help="leave out imports, reading, sweeps"
+    )
+    parser.add_argument(
+        "--to", type=Path, default=Path("speed.json"), metavar="FILE",
+        help="the results; the book shows fmnist_lab/speed.json (speed.json)",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    if (load := os.getloadavg()[0]) > BUSY:
+        say(f"The machine is busy (load {load:.1f}): times will be too long, and so may ratios.")
+    results = measure.head(options.repeats, options.limit)
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        for name in options.workloads:
+            say(f"{WORKLOADS[name].title}")
+            rounds = measure.measure(
+                WORKLOADS[name], options.trainers, Path(folder), options.repeats, options.limit, say
+            )
+            for part in rounds:
+                results["workloads"][name] = part
+                write(results, options.to)
+    if not options.no_costs:
+        say("Costs: imports, published runs, a sweep")
+        try:
+            results["costs"] = costs.measure()
+        except subprocess.CalledProcessError as fault:
+            say(f"  left out: {fault.stderr.strip().splitlines()[-1]}")
+        write(results, options.to)
+
+
+def say(line: str) -> None:
+    """Report on stderr; what is asked for is in the file."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """Write the results so far, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(results, indent=1) + "\n")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()

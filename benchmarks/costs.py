@@ -1,0 +1,106 @@
+"""What using the package costs besides training: `python -m benchmarks.costs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweep", "fmnist_lab.chapter")
+TIMED = "import time; start = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"
+READ = """
+import time
+from fmnist_lab.records import read_published
+start = time.perf_counter()
+count = len(read_published())
+print(time.perf_counter() - start, count)
+"""
+MEMORY = """
+import torch
+from fmnist_lab.model import initial_network, parameter_count
+from fmnist_lab.stack import Stack
+networks = [initial_network(1, 128, seed) for seed in range(4)]
+stack = Stack(networks, torch.device("cpu"), torch.float32)
+held, todo = {}, list(vars(stack).values())
+while todo:
+    thing = todo.pop()
+    if isinstance(thing, torch.Tensor):
+        storage = thing.untyped_storage()
+        held[storage.data_ptr()] = storage.nbytes()
+    elif isinstance(thing, (list, tuple)):
+        todo += thing
+print(sum(held.values()) / (4 * parameter_count(1, 128)))
+"""
+SWEEP = """
+import sys, time
+from fmnist_lab.config import Config
+from fmnist_lab.sweep import sweep
+seeds, epochs, train_size = map(int, sys.argv[1:])
+def configs(first):
+    settings = dict(depth=1, width=128, batch_size=64, epochs=epochs, patience=epochs)
+    return [
+        Config(seed=seed, train_size=train_size, **settings)
+        for seed in range(first, first + seeds)
+    ]
+sweep([Config(depth=1, width=128, batch_size=64, epochs=1, train_size=64)], progress=False)
+start = time.perf_counter()
+for config in configs(0):
+    sweep([config], progress=False)
+between = time.perf_counter()
+sweep(configs(seeds), progress=False)
+print(between - start, time.perf_counter() - between)
+"""
+
+
+def measure(
+    repeats: int = 5, seeds: int = 10, epochs: int = 10, train_size: int = 48_000
+) -> dict[str, Any]:
+    """Return all costs; the last three say how large the sweep is, run in turn and together."""
+    imports: dict[str, list[float]] = {module: [] for module in IMPORTED}
+    reading = []
+    for _ in range(repeats):
+        for module, seconds in imports.items():
+            seconds += [round(t, 3) for t in numbers(TIMED.format(f"import {module}"))]
+        taken, published = numbers(READ)
+        reading.append(round(taken, 4))
+    (held,) = numbers(MEMORY)
+    with tempfile.TemporaryDirectory() as home:
+        from fmnist_lab import data
+
+        (Path(home) / "data").symlink_to(data.locate())
+        in_turn, together = numbers(
+            SWEEP, seeds, epochs, train_size, environment={"FMNIST_LAB_HOME": home}
+        )
+    return {
+        "import_seconds": imports,
+        "published_runs": int(published),
+        "read_published_seconds": reading,
+        "stack_bytes_a_parameter": held,
+        "sweep": {
+            "seeds": seeds,
+            "epochs": epochs,
+            "train_size": train_size,
+            "workers": min(os.cpu_count() or 1, seeds),
+            "in_turn_seconds": round(in_turn, 2),
+            "together_seconds": round(together, 2),
+        },
+    }
+
+
+def numbers(
+    program: str, *arguments: int, environment: dict[str, str] | None = None
+) -> list[float]:
+    """Run a program in a new interpreter and return the numbers that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env=os.environ | (environment or {}), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [float(word) for word in done.stdout.split()]
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=1))

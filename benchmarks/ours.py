@@ -1,0 +1,103 @@
+"""The trainer of fmnist_lab: alone or with stacked seeds, and with one process a core."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fmnist_lab.config import Config
+from fmnist_lab.model import initial_network
+from fmnist_lab.stack import Stack, Training
+
+from .remote import Remote
+from .work import CLASSES, LEARNING_RATE, Floats, InTurn, Trainer, Work
+
+
+class Ours(Trainer):
+    """Trains the seeds of a workload as one stack."""
+
+    def __init__(self, work: Work):
+        workload = work.workload
+        seeds = range(work.seed, work.seed + workload.seeds)
+        networks = [initial_network(workload.depth, workload.width, seed) for seed in seeds]
+        self.stack = Stack(networks, torch.device("cpu"), torch.float32)
+        self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.pixels = torch.from_numpy(work.pixels)
+        labels = torch.from_numpy(work.labels)
+        targets = torch.nn.functional.one_hot(labels, CLASSES).to(torch.float32)
+        config = Config(
+            depth=workload.depth, width=workload.width, batch_size=workload.batch,
+            learning_rate=LEARNING_RATE, train_size=len(self.pixels),
+        )  # fmt: skip
+        self.training = Training(self.stack, self.pixels, targets, config)
+
+    def epoch(self) -> None:
+        orders = [torch.randperm(len(self.pixels), generator=each) for each in self.shuffles]
+        self.training.epoch(torch.stack(orders))
+
+    def steps(self) -> int:
+        return int(self.stack.steps)
+
+    def parameters(self) -> int:
+        return self.stack.flat.numel()
+
+    def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
+        images = torch.from_numpy(pixels).expand(self.stack.size, -1, -1)
+        return self.stack.forward([images, *self.stack.buffers(len(pixels))]).numpy()
+
+
+class OursInTurn(InTurn):
+    """Trains the seeds one after another."""
+
+    def __init__(self, work: Work):
+        super().__init__(Ours, work)
+
+
+class OursInProcesses(Trainer):
+    """Trains the seeds in one process a core, as a sweep does, each process one after another."""
+
+    def __init__(self, work: Work):
+        workload = work.workload
+        count = min(workload.cores, workload.seeds)
+        ends = [workload.seeds * part // count for part in range(count + 1)]
+        self.parts = [
+            Remote(
+                OursInTurn,
+                replace(work, workload=replace(workload, seeds=end - start), seed=start),
+            )
+            for start, end in pairwise(ends)
+        ]
+
+    def ask(self, method: str, *arguments: Any) -> list[Any]:
+        """Ask all processes at once."""
+        for part in self.parts:
+            part.send(method, *arguments)
+        return [part.receive() for part in self.parts]
+
+    def epoch(self) -> None:
+        self.ask("epoch")
+
+    def steps(self) -> int:
+        (steps,) = set(self.ask("steps"))
+        return steps
+
+    def parameters(self) -> int:
+        return sum(self.ask("parameters"))
+
+    def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
+        return np.concatenate(self.ask("logits", pixels))
+
+    def cpu_seconds(self) -> float:
+        return super().cpu_seconds() + sum(self.ask("cpu_seconds"))
+
+    def peak_bytes(self) -> int:
+        return super().peak_bytes() + sum(self.ask("peak_bytes"))
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()

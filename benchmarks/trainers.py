@@ -1,0 +1,69 @@
+"""Who takes part: the trainers by name, what each is, and the floors under them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .work import Workload
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a trainer is defined, and what a reader is told of it."""
+
+    where: str  # module:class, imported in its own process only
+    label: str
+    what: str
+    floor: bool = False  # part of the work, not a trainer
+
+
+SINGLE = {
+    "ours": Entry("ours:Ours", "fmnist-lab", "this book's trainer"),
+    "jax": Entry(
+        "with_jax:Jax", "JAX, expert", "jit, lax.scan over the steps of an epoch, Adam by hand"
+    ),
+    "expert": Entry(
+        "torch_loops:Expert", "PyTorch, expert",
+        "tensors sliced by a permutation, autograd, Adam(fused=True)",
+    ),
+    "keras": Entry("with_keras:Keras", "Keras", "Sequential.fit on JAX, arrays in memory"),
+    "tensors": Entry(
+        "torch_loops:Tensors", "PyTorch, tensors", "TensorDataset, DataLoader, autograd, Adam"
+    ),
+    "lightning": Entry(
+        "with_lightning:Lightning", "Lightning",
+        "the same DataLoader; no logger, checkpoints or progress bar",
+    ),
+    "sklearn": Entry("with_sklearn:ScikitLearn", "scikit-learn", "MLPClassifier.partial_fit"),
+    "skorch": Entry("with_skorch:Skorch", "skorch", "NeuralNetClassifier.partial_fit"),
+    "tutorial": Entry(
+        "torch_loops:Tutorial", "PyTorch, tutorial",
+        "torchvision's data set with ToTensor, DataLoader without workers, autograd, Adam",
+    ),
+}  # fmt: skip
+
+SEEDS = {
+    "ours": Entry(
+        "ours:OursInProcesses", "fmnist-lab, processes", "one process a core, as a sweep does"
+    ),
+    "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack, on one thread"),
+    "ours_in_turn": Entry("ours:OursInTurn", "fmnist-lab, in turn", "one seed after another"),
+    "jax": Entry("with_jax:JaxSeeds", "JAX, expert", "vmap over the seeds, on both cores"),
+    "expert": Entry(
+        "torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another, on one thread"
+    ),
+}
+
+FLOORS = {
+    "products": Entry(
+        "floors:Products", "matrix products alone", "torch.mm into buffers that are there", True
+    ),
+    "adam": Entry(
+        "floors:Adam", "Adam alone", "PyTorch's fused update of one tensor, once a step", True
+    ),
+}
+
+
+def entries(workload: Workload) -> dict[str, Entry]:
+    """Return who takes part in a workload, the floors last."""
+    return (SINGLE if workload.seeds == 1 else SEEDS) | FLOORS
