@@ -64,21 +64,22 @@ def axes(ax: Axes | None = None, **options: Any) -> Axes:
 def panels(
     count: int,
     *,
+    rows: int = 1,
     height: float = 4.2,
     width: float = 7.0,
     sharex: bool = False,
     sharey: bool = False,
 ) -> list[Axes]:
-    """Return `count` Axes side by side in the book's style; sizes are in inches.
+    """Return `count` Axes in `rows` equal rows, in the book's style; sizes are in inches.
 
     The style stays on: a temporary one would also take back the notebook's interactive mode,
     which Matplotlib sets up with the first figure, and show no other.
     """
     plt.rcParams.update(STYLE)
     _, drawn = plt.subplots(
-        1, count, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
+        rows, count // rows, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
     )
-    return list(drawn[0])
+    return list(drawn.flat)
 
 
 def label(value: Any) -> str:
