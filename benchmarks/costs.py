@@ -10,6 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from fmnist_lab import data
+from fmnist_lab.trainer import usable_cpus
+
 IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweep", "fmnist_lab.chapter")
 TIMED = "import time; start = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"
 READ = """
@@ -69,8 +72,6 @@ def measure(
         reading.append(round(taken, 4))
     (held,) = numbers(MEMORY)
     with tempfile.TemporaryDirectory() as home:
-        from fmnist_lab import data
-
         (Path(home) / "data").symlink_to(data.locate())
         in_turn, together = numbers(
             SWEEP, seeds, epochs, train_size, environment={"FMNIST_LAB_HOME": home}
@@ -84,7 +85,7 @@ def measure(
             "seeds": seeds,
             "epochs": epochs,
             "train_size": train_size,
-            "workers": min(os.cpu_count() or 1, seeds),
+            "workers": min(usable_cpus(), seeds),
             "in_turn_seconds": round(in_turn, 2),
             "together_seconds": round(together, 2),
         },
