@@ -29,7 +29,7 @@ class Ours(Trainer):
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.pixels = torch.from_numpy(work.pixels)
         labels = torch.from_numpy(work.labels)
-        targets = torch.nn.functional.one_hot(labels, CLASSES).to(torch.float32)
+        targets = torch.nn.functional.one_hot(labels, CLASSES).T.to(torch.float32).contiguous()
         config = Config(
             depth=workload.depth, width=workload.width, batch_size=workload.batch,
             learning_rate=LEARNING_RATE, train_size=len(self.pixels),
@@ -48,7 +48,7 @@ class Ours(Trainer):
 
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
         images = torch.from_numpy(pixels).expand(self.stack.size, -1, -1)
-        return self.stack.forward([images, *self.stack.buffers(len(pixels))]).numpy()
+        return self.stack.forward([images.mT, *self.stack.buffers(len(pixels))]).mT.numpy()
 
 
 class OursInTurn(InTurn):

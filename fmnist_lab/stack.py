@@ -1,8 +1,11 @@
 """A stack of networks that train together: forward, backward and Adam, written out.
 
-The S members differ only in their seed. Parameters of one layer have shape (S, in, out), so one
+The S members differ only in their seed. Weights of one layer have shape (S, out, in), so one
 batched matrix product serves all members; all parameters of all members lie in one flat tensor,
 so one fused Adam call updates them. A stack of one is the ordinary case.
+
+A column is an image: a layer's outputs have shape (S, out, B). The other way round, products
+with ten columns and a softmax over rows of ten take three to eight times as long on a processor.
 
 The gradients are written by hand because autograd's bookkeeping, and allocating every
 intermediate anew, cost as much as the arithmetic at small batches. `tests/test_stack.py` holds
@@ -41,9 +44,7 @@ class Stack:
         per_layer = zip(*(network.linears() for network in networks), strict=True)
         pieces = []
         for layers in per_layer:
-            pieces.append(
-                torch.stack([layer.weight.detach().T for layer in layers])
-            )  # (S, in, out)
+            pieces.append(torch.stack([layer.weight.detach() for layer in layers]))  # (S, out, in)
             pieces.append(torch.stack([layer.bias.detach() for layer in layers]))  # (S, out)
         flat = torch.cat([piece.reshape(-1) for piece in pieces]).to(device, dtype)
         self._adopt(
@@ -63,28 +64,28 @@ class Stack:
         self.one = torch.ones((), device=flat.device)
 
     def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return each layer's weights (S, in, out) and biases (S, 1, out) as views of `flat`."""
+        """Return each layer's weights (S, out, in) and biases (S, out, 1) as views of `flat`."""
         views, start = [], 0
         for inputs, outputs in self.shape:
             middle = start + self.size * inputs * outputs
             end = middle + self.size * outputs
-            weights = flat[start:middle].view(self.size, inputs, outputs)
-            views.append((weights, flat[middle:end].view(self.size, 1, outputs)))
+            weights = flat[start:middle].view(self.size, outputs, inputs)
+            views.append((weights, flat[middle:end].view(self.size, outputs, 1)))
             start = end
         return views
 
     def buffers(self, batch: int) -> list[Tensor]:
-        """Return one empty tensor (S, batch, out) a layer."""
-        return [self.flat.new_empty(self.size, batch, outputs) for _, outputs in self.shape]
+        """Return one empty tensor (S, out, batch) a layer."""
+        return [self.flat.new_empty(self.size, outputs, batch) for _, outputs in self.shape]
 
     def forward(self, values: Sequence[Tensor]) -> Tensor:
-        """Fill `values[1:]`, each layer's outputs (S, B, out), from the images `values[0]`.
+        """Fill `values[1:]`, each layer's outputs (S, out, B), from the images `values[0]`.
 
-        Returns the last, the logits (S, B, 10).
+        Returns the last, the logits (S, 10, B).
         """
         last = len(self.layers) - 1
         for layer, (weights, biases) in enumerate(self.layers):
-            torch.baddbmm(biases, values[layer], weights, out=values[layer + 1])
+            torch.baddbmm(biases, weights, values[layer], out=values[layer + 1])
             if layer < last:
                 values[layer + 1].relu_()
         return values[-1]
@@ -94,11 +95,11 @@ class Stack:
         for layer in reversed(range(len(self.layers))):
             delta = batch.deltas[layer]
             weight_gradient, bias_gradient = self.gradients[layer]
-            batch.product(batch.transposed[layer], delta, out=weight_gradient)  # (S, in, out)
-            torch.sum(delta, 1, keepdim=True, out=bias_gradient)  # (S, 1, out)
+            batch.product(delta, batch.transposed[layer], out=weight_gradient)  # (S, out, in)
+            torch.sum(delta, 2, keepdim=True, out=bias_gradient)  # (S, out, 1)
             if layer:
                 below, inputs = batch.deltas[layer - 1], batch.values[layer]
-                torch.bmm(delta, self.transposed[layer], out=below)  # (S, B, in)
+                torch.bmm(self.transposed[layer], delta, out=below)  # (S, in, B)
                 # ReLU passes the gradient where its output is positive.
                 torch.ops.aten.threshold_backward.grad_input(below, inputs, 0, grad_input=below)
 
@@ -141,8 +142,8 @@ class Stack:
         network.to(self.flat.dtype)
         with torch.no_grad():
             for linear, (weights, biases) in zip(network.linears(), self.layers, strict=True):
-                linear.weight.copy_(weights[member].T)
-                linear.bias.copy_(biases[member, 0])
+                linear.weight.copy_(weights[member])
+                linear.bias.copy_(biases[member, :, 0])
         return network
 
 
@@ -150,12 +151,12 @@ class Stack:
 class Batch:
     """The tensors of one batch, made once: even a view takes as long as a small product."""
 
-    values: list[Tensor]  # images (S, B, 784), then each layer's outputs (S, B, out)
-    transposed: list[Tensor]  # each layer's inputs (S, in, B), views of `values[:-1]`
+    values: list[Tensor]  # images (S, 784, B), then each layer's outputs (S, out, B)
+    transposed: list[Tensor]  # each layer's inputs (S, B, in), views of `values[:-1]`
     deltas: list[Tensor]  # the loss's gradient with respect to each layer's outputs
-    targets: Tensor  # (S, B, 10)
+    targets: Tensor  # (S, 10, B)
     size: Tensor  # (), the number B
-    product: Callable[..., Tensor]  # multiplies (S, in, B) by (S, B, out)
+    product: Callable[..., Tensor]  # multiplies (S, out, B) by (S, B, in)
 
 
 class Block:
@@ -170,8 +171,7 @@ class Block:
         self.stack, self.pixels, self.targets = stack, pixels, targets
         self.loss, self.learning_rate = LOSSES[config.loss], config.learning_rate
         self.gathered = pixels.new_empty(stack.size * images, pixels.shape[1])
-        self.gathered_targets = targets.new_empty(stack.size * images, targets.shape[1])
-        self.logits = pixels.new_empty(stack.size, images, OUTPUT_DIM)
+        self.gathered_targets = targets.new_empty(OUTPUT_DIM, stack.size * images)
         self.batches = list(self._batches(config.batch_size))
         self.graph: torch.cuda.CUDAGraph | None = None
         if pixels.is_cuda:
@@ -179,19 +179,22 @@ class Block:
 
     def _batches(self, batch_size: int) -> Iterator[Batch]:
         stack, buffers = self.stack, {}
-        parts = (self.gathered, self.gathered_targets, self.logits)
-        split = (part.view(stack.size, -1, part.shape[-1]).split(batch_size, 1) for part in parts)
-        for images, targets, logits in zip(*split, strict=True):
-            size = images.shape[1]
+        images = self.gathered.view(stack.size, -1, INPUT_DIM)  # (S, N, 784)
+        targets = self.gathered_targets.view(OUTPUT_DIM, stack.size, -1).movedim(0, 1)
+        for rows, columns in zip(
+            images.split(batch_size, 1), targets.split(batch_size, 2), strict=True
+        ):
+            size = rows.shape[1]
             if size not in buffers:  # of hidden layers: the next batch may overwrite them
                 buffers[size] = stack.buffers(size)[:-1], stack.buffers(size)
             hidden, deltas = buffers[size]
-            values = [images, *hidden, logits]
+            logits = rows.new_empty(stack.size, OUTPUT_DIM, size)
+            values = [rows.mT, *hidden, logits]
             yield Batch(
                 values=values,
                 transposed=[value.mT for value in values[:-1]],
                 deltas=deltas,
-                targets=targets,
+                targets=columns,
                 size=torch.tensor(float(size), dtype=logits.dtype, device=logits.device),
                 # A column times a row: broadcasting is faster than a matrix product.
                 product=torch.mul if size == 1 else torch.bmm,
@@ -200,19 +203,19 @@ class Block:
     def train(self, indices: Tensor) -> Tensor:
         """Train on the images at `indices` (S, N); return each one's logits before its step.
 
-        They have shape (S, N, 10) and are overwritten by the next call.
+        They have shape (S, 10, N).
         """
         if self.graph is None:
             self._work(indices)
         else:
             self.indices.copy_(indices)
             self.graph.replay()
-        return self.logits
+        return torch.cat([batch.values[-1] for batch in self.batches], 2)
 
     def _work(self, indices: Tensor) -> None:
         rows = indices.reshape(-1)
         torch.index_select(self.pixels, 0, rows, out=self.gathered)
-        torch.index_select(self.targets, 0, rows, out=self.gathered_targets)
+        torch.index_select(self.targets, 1, rows, out=self.gathered_targets)
         for batch in self.batches:
             logits = self.stack.forward(batch.values)
             gradient = self.loss.gradient(logits, batch.targets)
@@ -242,7 +245,7 @@ class Training:
     """Trains a stack, an epoch a call."""
 
     def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
-        """Take all images (N, 784) and their one-hot targets (N, 10), on the stack's device."""
+        """Take all images (N, 784) and their one-hot targets (10, N), on the stack's device."""
         self.stack = stack
         batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
         self.block = min(batches * config.batch_size, config.train_size)
@@ -252,17 +255,13 @@ class Training:
     def epoch(self, order: Tensor) -> Tensor:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Returns each image's logits (S, train_size, 10) before the step it was part of.
+        Returns each image's logits (S, 10, train_size) before the step it was part of.
         """
-        logits = self.stack.flat.new_empty(*order.shape, OUTPUT_DIM)
         # Adam's moments of pixels that are nearly always black decay to numbers below 1e-38,
         # with which processors compute many times slower; beside epsilon they are zero.
         torch.set_flush_denormal(True)
         try:
-            for indices, out in zip(
-                order.split(self.block, 1), logits.split(self.block, 1), strict=True
-            ):
-                out.copy_(self.blocks[indices.shape[1]].train(indices))
+            parts = order.split(self.block, 1)
+            return torch.cat([self.blocks[part.shape[1]].train(part) for part in parts], 2)
         finally:
             torch.set_flush_denormal(False)
-        return logits

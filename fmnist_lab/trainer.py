@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .config import Config
 from .data import Data, generator, split
-from .losses import LOSSES
+from .losses import CLASSES, LOSSES
 from .model import OUTPUT_DIM, FashionClassifier, initial_network, parameter_count
 from .run import HISTORY, Run, pack
 from .stack import Stack, Training
@@ -117,10 +117,10 @@ def train(
             stack.flat.device
         )  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
-        logits = training.epoch(order)  # (S, N, 10)
-        losses, correct = score(logits, images.targets[order], config.loss)  # (S, N) each
+        logits = training.epoch(order)  # (S, 10, N)
+        losses, correct = score(logits, images.targets, order, config.loss)  # (S, N) each
         judged = score(
-            predict(stack, images.pixels, validation), images.targets[validation], config.loss
+            predict(stack, images.pixels, validation), images.targets, validation, config.loss
         )
         means = torch.stack(
             [losses.mean(1), correct.mean(1), *(part.mean(1) for part in judged)], 1
@@ -151,14 +151,14 @@ class Images:
     """The data as training wants it: pixels and one-hot targets of one precision."""
 
     pixels: Tensor  # (60000, 784)
-    targets: Tensor  # (60000, 10)
+    targets: Tensor  # (10, 60000)
     test_pixels: Tensor  # (10000, 784)
-    test_targets: Tensor  # (10000, 10)
+    test_targets: Tensor  # (10, 10000)
 
     @classmethod
     def of(cls, data: Data, dtype: torch.dtype) -> Images:
         targets, test_targets = (
-            torch.nn.functional.one_hot(labels, OUTPUT_DIM).to(dtype)
+            torch.nn.functional.one_hot(labels, OUTPUT_DIM).T.to(dtype).contiguous()
             for labels in (data.labels, data.test_labels)
         )
         return cls(data.images.to(dtype), targets, data.test_images.to(dtype), test_targets)
@@ -181,19 +181,23 @@ def initial(config: Config) -> FashionClassifier:
 
 
 def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Tensor:
-    """Return the logits (S, N, 10) of the images at `indices` (S, N)."""
+    """Return the logits (S, 10, N) of the images at `indices` (S, N)."""
     buffers = {n: stack.buffers(n) for n in {len(c) for c in indices[0].split(CHUNK)}}
     parts = [
-        stack.forward([pixels[chunk], *buffers[chunk.shape[1]]]).clone()
+        stack.forward([pixels[chunk].mT, *buffers[chunk.shape[1]]]).clone()
         for chunk in indices.split(CHUNK, 1)
     ]
-    return torch.cat(parts, 1)
+    return torch.cat(parts, 2)
 
 
-def score(logits: Tensor, targets: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-    """Return each image's loss and whether it is classified right, as 0 or 1; both (S, N)."""
-    right = logits.argmax(-1) == targets.argmax(-1)
-    return LOSSES[loss].value(logits, targets), right.to(logits.dtype)
+def score(logits: Tensor, targets: Tensor, indices: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+    """Return each image's loss and whether it is classified right, as 0 or 1; both (S, N).
+
+    `logits` (S, 10, N) are those of the images at `indices` (S, N), `targets` (10, M) all images'.
+    """
+    wanted = targets[:, indices].movedim(1, 0)  # (S, 10, N)
+    right = logits.argmax(CLASSES) == wanted.argmax(CLASSES)
+    return LOSSES[loss].value(logits, wanted), right.to(logits.dtype)
 
 
 def conclude(
@@ -206,7 +210,7 @@ def conclude(
         best, logits = evaluate(stack.select([index], best=True), member, images)
     predictions = step_losses = None
     if "predictions" in keep and member.best_epoch:
-        probability, classes = torch.softmax(logits, -1).max(-1)
+        probability, classes = torch.softmax(logits, CLASSES).max(CLASSES)
         halves = torch.cat([classes, (probability * 255).round()])
         predictions = pack(halves.to(torch.uint8).cpu().numpy())
     if "step_losses" in keep:
@@ -229,9 +233,9 @@ def conclude(
 def evaluate(
     stack: Stack, member: Member, images: Images
 ) -> tuple[dict[str, float | None], Tensor]:
-    """Return a one-member stack's loss and accuracy on each part, and its test logits (N, 10)."""
+    """Return a one-member stack's loss and accuracy on each part, and its test logits (10, N)."""
     metrics = {}
-    everything = torch.arange(len(images.test_targets))
+    everything = torch.arange(len(images.test_pixels))
     parts = {
         "train": (images.pixels, images.targets, member.train),
         "validation": (images.pixels, images.targets, member.validation),
@@ -240,7 +244,7 @@ def evaluate(
     for name, (pixels, targets, part) in parts.items():
         indices = part.to(pixels.device).unsqueeze(0)  # (1, N)
         logits = predict(stack, pixels, indices)
-        losses, right = score(logits, targets[indices], member.config.loss)
+        losses, right = score(logits, targets, indices, member.config.loss)
         metrics[f"{name}_loss"] = finite(losses.mean().item())
         metrics[f"{name}_accuracy"] = finite(right.mean().item())
     return metrics, logits[0]

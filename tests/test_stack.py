@@ -49,7 +49,7 @@ def train_plainly(data, depth, width, loss, seed, epochs, batch_size=BATCH, lear
 
 def train_stacked(data, depth, width, loss, seeds, epochs, batch_size=BATCH, learning_rate=1e-3):
     pixels, labels = data
-    targets = nn.functional.one_hot(labels, 10).double()
+    targets = nn.functional.one_hot(labels, 10).T.double()
     networks = [initial_network(depth, width, seed) for seed in seeds]
     stack = Stack(networks, torch.device("cpu"), torch.float64)
     config = Config(
@@ -96,8 +96,8 @@ def test_a_member_of_a_stack_trains_as_it_does_alone(data):
 
 @pytest.mark.parametrize("name", LOSS_NAMES)
 def test_a_losss_gradient_is_the_derivative_of_its_value(name):
-    logits = torch.randn(5, 10, dtype=torch.float64, requires_grad=True)
-    targets = nn.functional.one_hot(torch.arange(5), 10).double()
+    logits = torch.randn(10, 5, dtype=torch.float64, requires_grad=True)
+    targets = nn.functional.one_hot(torch.arange(5), 10).T.double()
     (expected,) = torch.autograd.grad(LOSSES[name].value(logits, targets).sum(), logits)
     torch.testing.assert_close(LOSSES[name].gradient(logits.detach(), targets), expected)
 
@@ -107,7 +107,7 @@ def test_a_losss_mean_is_pytorchs(name):
     logits, labels = torch.randn(8, 10, dtype=torch.float64), torch.randint(10, (8,))
     targets = nn.functional.one_hot(labels, 10).double()
     expected = loss_of_pytorch(name, logits, labels)
-    torch.testing.assert_close(LOSSES[name].value(logits, targets).mean(), expected)
+    torch.testing.assert_close(LOSSES[name].value(logits.T, targets.T).mean(), expected)
 
 
 def test_selected_members_keep_their_parameters_and_their_best():
