@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import data, records, studies, sweep
+from . import cluster, data, records, studies, sweep
 from .config import Config, ConfigError, names, number
+from .progress import duration
 from .run import Run, identify
 
 FAULTS = (ConfigError, data.DataError, records.RecordError)
@@ -42,6 +43,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("name", metavar="STUDY", help=", ".join(studies.STUDIES))
     run.add_argument("--seeds", type=int, help="how many seeds; the study's own if left out")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help=f"train on a Dask cluster: tcp://host:port; else ${cluster.VARIABLE}",
+    )
     run.add_argument("--list", action="store_true", help="show what exists and what is missing")
     for name in names():
         if name != "seed":
@@ -68,7 +74,9 @@ def show_data() -> None:
     print(f"{trained:,} images to train and validate, {tested:,} to test.")
 
 
-def run_study(name: str, seeds: int | None, device: str, list: bool, **given: Any) -> None:
+def run_study(
+    name: str, seeds: int | None, device: str, scheduler: str | None, list: bool, **given: Any
+) -> None:
     """Train what is missing of a study, or list it."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
     study = studies.get(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
@@ -76,9 +84,9 @@ def run_study(name: str, seeds: int | None, device: str, list: bool, **given: An
     if study.tuned_by and not configs:
         raise ConfigError(f"{name} needs the runs of {study.tuned_by} first: train those.")
     if list:
-        list_settings(study, configs, sweep.resolve(device))
+        list_settings(study, configs, device, scheduler)
         return
-    runs = sweep.sweep(configs, keep=study.keep, device=device)
+    runs = sweep.sweep(configs, keep=study.keep, device=device, scheduler=scheduler)
     frame = records.table(runs)
     shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
         ["mean", "count"]
@@ -86,8 +94,15 @@ def run_study(name: str, seeds: int | None, device: str, list: bool, **given: An
     print(shown.to_string())
 
 
-def list_settings(study: studies.Study, configs: list[Config], device: str) -> None:
-    """Print each setting's seeds on record, seeds missing and the estimate for those."""
+def list_settings(
+    study: studies.Study, configs: list[Config], device: str, scheduler: str | None
+) -> None:
+    """Print each setting's seeds on record, seeds missing and the estimate for those.
+
+    A cluster's estimate is of all that is missing, by its workers.
+    """
+    address = cluster.address(scheduler)
+    device = device if address else sweep.resolve(device)
     missing = []
     for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
         wanted = [config for config in configs if replace(config, seed=0) == setting]
@@ -95,13 +110,17 @@ def list_settings(study: studies.Study, configs: list[Config], device: str) -> N
         values = ", ".join(f"{key}={getattr(setting, key)}" for key in study.grid)
         line = f"{values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
         if lacking:
-            seconds = sum(sweep.estimate(config, device) for config in lacking)
-            line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}: "
-            line += f"at most {sweep.duration(seconds)} on one core" * (device == "cpu")
-            line += f"at most {sweep.duration(seconds)}" * (device != "cpu")
+            line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
+        if lacking and not address:
+            seconds = sweep.Worker.here(device).seconds(lacking)
+            line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
         print(line)
         missing += lacking
-    print(sweep.estimate_text(missing, device) if missing else "Nothing is missing.")
+    if not missing:
+        print("Nothing is missing.")
+        return
+    with sweep.crew(device, None, address) as workers:
+        print(workers.estimate_text(missing))
 
 
 def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:

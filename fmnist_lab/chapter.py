@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import cluster
 from .config import Bounds, ConfigError, names, number, unknown_name
 from .records import find
 from .run import Run
@@ -20,9 +21,6 @@ INJECTED = "# Parameters\n"
 
 class ParameterError(ConfigError):
     """A notebook parameter that cannot be used; shown as its message alone."""
-
-    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
-        return str(self).splitlines()
 
 
 class Chapter:
@@ -39,7 +37,8 @@ class Chapter:
         self.device = given.pop("device", "auto")
         seeds = given.pop("seeds", PUBLISHED)
         try:
-            resolve(self.device)
+            if not cluster.address():  # whose workers know what devices they have
+                resolve(self.device)
         except ConfigError as fault:
             faults.append(str(fault))
         try:

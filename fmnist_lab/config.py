@@ -13,7 +13,10 @@ LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabili
 
 
 class ConfigError(ValueError):
-    """A hyperparameter that cannot be used; the message names every fault, one a line."""
+    """A setting that cannot be used; the message names every fault, one a line, and is all."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
+        return str(self).splitlines()
 
 
 @dataclass(frozen=True)

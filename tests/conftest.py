@@ -26,6 +26,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch) -> None:
+    """Train here, whatever cluster the developer uses."""
+    monkeypatch.delenv("FMNIST_LAB_SCHEDULER", raising=False)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The verified data set, in the user's own cache."""

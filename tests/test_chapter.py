@@ -17,6 +17,7 @@ from traitlets.config import Config as Traits
 
 from fmnist_lab import chapter, records, sweep, trainer
 from fmnist_lab.chapter import Chapter, ParameterError
+from fmnist_lab.cluster import ClusterError
 from fmnist_lab.config import Bounds, Config, ConfigError
 from fmnist_lab.studies import STUDIES
 
@@ -96,8 +97,9 @@ def test_all_faults_are_named_at_once():
     ]
 
 
-def test_a_fault_is_shown_as_its_message_alone():
-    error = ParameterError("one.\ntwo.")
+@pytest.mark.parametrize("kind", [ParameterError, ClusterError])
+def test_a_fault_is_shown_as_its_message_alone(kind):
+    error = kind("one.\ntwo.")
     assert error._render_traceback_() == ["one.", "two."]
     assert isinstance(error, ConfigError)
 

@@ -1,32 +1,29 @@
 """fmnist_lab.sweep: what is missing is trained once, kept as it ends, and nothing else is."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tqdm import tqdm
 
-from fmnist_lab import records, studies, sweep, trainer
+from fmnist_lab import progress, records, studies, sweep, trainer
 from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.run import Run
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
 STEPS = frozenset({"step_losses"})
+CPU, GPU = sweep.Worker("cpu", speed=5e10), sweep.Worker("cuda:0", speed=1e13)
 
 
 @pytest.fixture
@@ -170,32 +167,23 @@ def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeyp
     assert trained.count(SEEDS[0]) == 1
 
 
-@pytest.fixture
-def known_speed(monkeypatch):
-    """A speed that need not be measured, on devices this machine may not have."""
-    monkeypatch.setattr(sweep, "speed", lambda device: 5e10)
-
-
-@pytest.mark.usefixtures("known_speed")
 def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
     wide = [replace(config, width=16) for config in SEEDS]
     configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
-    assert sweep.stacks(configs, "cpu") == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
-    assert sweep.stacks(configs, "cuda:0") == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
+    assert sweep.stacks(configs, CPU) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
+    assert sweep.stacks(configs, GPU) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
 
 
-@pytest.mark.usefixtures("known_speed")
 def test_a_small_network_in_many_small_steps_is_not_cheap():
     long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
-    assert sweep.arithmetic(long) < sweep.arithmetic(short)
-    assert sweep.stacks([long, short], "cpu") == [[short], [long]]
+    assert progress.arithmetic(long) < progress.arithmetic(short)
+    assert sweep.stacks([long, short], CPU) == [[short], [long]]
 
 
-@pytest.mark.usefixtures("known_speed")
 @pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"patience": 3}])
 def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
     configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
-    jobs = sweep.stacks(configs, "cuda")
+    jobs = sweep.stacks(configs, GPU)
     assert sorted(len(job) for job in jobs) == [3, 3]
 
 
@@ -321,56 +309,34 @@ def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_
     assert {path: time for path, time in kept(home).items() if path in before} == before
 
 
-# --- Progress
-
-
-class Bar(list[float]):
-    """What a progress bar is told."""
-
-    def update(self, runs):
-        self.append(runs)
-
-    def set_postfix_str(self, text, refresh):
-        self.text = text
-
-
-def test_the_bar_moves_with_every_epoch_and_ends_at_the_number_of_runs():
-    bar = Bar()
-    shown = sweep.Progress(bar)
-    for number in (1, 2):
-        shown.advance(SEEDS[0], number, 1)
-    assert bar == [0.5, 0.5]
-    assert bar.text == "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2"
-    shown.advance(SEEDS[1], 1, 1)
-    shown.finish([SEEDS[0]])
-    shown.finish([SEEDS[1]])  # it stopped early
-    assert bar == [0.5, 0.5, 0.5, 0.0, 0.5]
-    shown.advance(SEEDS[1], 2, 1)  # a worker's message may come after its run
-    assert sum(bar) == 2
+# --- What is said
 
 
 def test_a_stack_of_which_some_runs_were_on_record_ends_the_bar_at_its_size(trained, made_up_run):
     records.save(made_up_run(SEEDS[0]))
-    bar = Bar()
-    shown = sweep.Progress(bar)
+    updates: list[float] = []
+    bar = SimpleNamespace(update=updates.append, set_postfix_str=lambda text, refresh: None)
+    shown = progress.Progress(bar)
     sweep.train_job(SEEDS, frozenset(), "cpu", shown.epoch)
     shown.finish(SEEDS)
-    assert sum(bar) == pytest.approx(3)
-    assert all(step >= 0 for step in bar)
+    assert sum(updates) == pytest.approx(3)
+    assert all(step >= 0 for step in updates)
 
 
 def test_the_estimate_and_the_bar_go_to_stderr(trained, capsys):
     sweep.sweep(SEEDS[:2], executor=InThisThread())
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("Training 2 run(s) on cpu: about ")
+    first, *_ = err.splitlines()
+    assert first.startswith("Training 2 run(s) on cpu: about ")
+    assert first.endswith(" at most on one worker.")
     assert "2.0/2 runs [" in err
     sweep.sweep(SEEDS[:2])
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_run_in_this_process_shows_its_epochs(trained, capsys, monkeypatch):
-    monkeypatch.setattr(sweep, "text_bar", eager)
+    monkeypatch.setattr(progress, "text_bar", eager)
     sweep.sweep(SEEDS[:1])
     err = capsys.readouterr().err
     assert "0.5/1 runs [" in err
@@ -386,115 +352,85 @@ def test_without_progress_nothing_is_said(trained, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("kernel", "session", "live"),
-    [(False, None, False), (True, None, False), (True, "width.ipynb", True)],
-)
-def test_a_widget_is_shown_only_where_a_person_watches(kernel, session, live, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    if kernel:
-        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
-    if session:
-        monkeypatch.setenv("JPY_SESSION_NAME", session)
-    made = []
-
-    def make(name, **options):
-        made.append(name)
-        return nullcontext()
-
-    for name in ("auto_bar", "text_bar"):
-        monkeypatch.setattr(sweep, name, partial(make, name))
-    with sweep.bar(1, progress=True):
-        pass
-    assert made == ["auto_bar" if live else "text_bar"]
+# --- Who trains together
 
 
-def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message():
-    for last_words in (b"", b"\x00\x00\x01\x00half"):
-        bar = Bar()
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        sender.send((SEEDS[0], 1, 1))
-        os.write(sender.fileno(), last_words)
-        sender.close()
-        with receiver:
-            sweep.listen(receiver, sweep.Progress(bar))
-        assert bar == [0.5]
+@pytest.fixture
+def an_hour(monkeypatch):
+    """Every run takes an hour of a worker of speed 1."""
+    monkeypatch.setattr(sweep, "estimate", lambda config, speed: 3600 / speed)
 
 
-# --- Estimates
-
-
-@pytest.fixture(scope="module", autouse=True)
-def measured_speed():
-    """Estimates compared below rest on one measurement."""
-    sweep.speed("cpu")
-
-
-configs = st.builds(
-    Config,
-    depth=st.integers(0, 4),
-    width=st.integers(1, 4192),
-    batch_size=st.integers(1, 1024),
-    epochs=st.integers(1, 500),
-    train_size=st.integers(1, 24_000),
-)
-
-
-@given(configs)
-def test_an_estimate_is_positive_and_grows_with_the_work(config):
-    seconds = sweep.estimate(config, "cpu")
-    assert seconds > 0
-    assert sweep.estimate(replace(config, epochs=2 * config.epochs), "cpu") == 2 * seconds
-    doubled = replace(config, train_size=2 * config.train_size)
-    assert seconds < sweep.estimate(doubled, "cpu") < 2 * seconds  # validation stays the same
-    deeper = replace(config, depth=config.depth + 1, width=max(config.width, 128))
-    assert sweep.estimate(deeper, "cpu") > seconds
-    assert sweep.estimate(replace(config, batch_size=2048), "cpu") < seconds
-    if config.depth:
-        assert sweep.estimate(replace(config, width=2 * config.width), "cpu") > seconds
-
-
-def test_an_epochs_arithmetic_is_that_of_training_and_of_validation():
-    softmax_regression = Config(depth=0, train_size=1000)  # 7,840 weights and 10 biases
-    assert sweep.arithmetic(softmax_regression) == 7850 * (6 * 1000 + 2 * 12_000)
-    whole = sweep.arithmetic(Config())
-    assert sweep.arithmetic(Config(train_size=24_000)) == pytest.approx(whole * 168 / 312)
-
-
-def test_speed_is_that_of_one_core_and_threads_are_restored(monkeypatch):
-    threads, mm = [], torch.mm
-
-    def observed(*matrices):
-        threads.append(torch.get_num_threads())
-        return mm(*matrices)
-
-    monkeypatch.setattr(torch, "mm", observed)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        assert sweep.speed.__wrapped__("cpu") > 1e8  # a slow core makes several 1e9
-        assert set(threads) == {1}
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
+@pytest.mark.usefixtures("an_hour")
 def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
-    monkeypatch.setattr(sweep, "estimate", lambda config, device: 3600.0)
+    monkeypatch.setattr(sweep, "speed", lambda device: 1.0)
     for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
         monkeypatch.setattr(trainer, "usable_cpus", lambda cores=cores: cores)
-        expected = f"Training 3 run(s) on cpu: about {text} at most."
-        assert sweep.estimate_text(SEEDS, "cpu") == expected
-    assert sweep.estimate_text(SEEDS, "cuda") == "Training 3 run(s) on cuda: about 3.0 h at most."
+        with sweep.crew("cpu", None, None) as crew:
+            expected = f"Training 3 run(s) on cpu: about {text} at most."
+            assert crew.estimate_text(SEEDS) == expected
 
 
+@pytest.mark.usefixtures("an_hour")
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("workers", "said"),
     [
-        *((0.2, "0 s"), (1.4, "1 s"), (89, "89 s"), (90, "1.5 min"), (600, "10.0 min")),
-        *((5399, "90.0 min"), (5400, "1.5 h"), (360_000, "100.0 h")),
+        ([("cuda", 1.0)], "on cuda: about 3.0 h"),
+        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's job
+        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
+        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
+        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
     ],
 )
-def test_a_duration_is_told_in_the_largest_unit_that_fits(seconds, text):
-    assert sweep.duration(seconds) == text
+def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
+    workers, said
+):
+    crew = sweep.Crew([sweep.Worker(*worker) for worker in workers], called=" on all")
+    assert crew.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
+
+
+def test_seeds_are_stacked_where_every_worker_has_a_gpu():
+    gpu, other, cpu = (sweep.Worker(device, 1e10) for device in ("cuda", "cuda:1", "cpu"))
+    assert sweep.Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
+    assert sweep.Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
+
+
+@pytest.fixture
+def known_speed(monkeypatch):
+    """A speed that need not be measured, on devices this machine may not have."""
+    monkeypatch.setattr(sweep, "speed", lambda device: 1e10)
+
+
+@pytest.mark.usefixtures("home", "published", "known_speed")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
+def test_a_worker_trains_on_the_devices_of_its_own_machine_whatever_this_one_has(
+    device, monkeypatch
+):
+    class WithGpu(InThisThread):
+        def submit(self, fn, /, *args, **kwargs):
+            with pytest.MonkeyPatch.context() as there:
+                there.setattr(torch.cuda, "device_count", lambda: 1)
+                return super().submit(fn, *args, **kwargs)
+
+    jobs = []
+
+    def remember(job, keep, device, threads):
+        jobs.append((job, device))
+        return []
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(sweep, "train_job", remember)
+    sweep.sweep(SEEDS, device=device, executor=WithGpu(), progress=False)
+    assert jobs == [(SEEDS, "cuda" if device == "auto" else device)]
+
+
+def test_a_job_that_fails_names_its_run(trained, monkeypatch):
+    def fail(configs, *arguments, **options):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(trainer, "train", fail)
+    with pytest.raises(OSError, match="the disk is full") as caught:
+        sweep.sweep(SEEDS[:2], executor=InThisThread(), progress=False)
+    assert caught.value.__notes__ in (
+        [f"in the run cross_entropy 1x8 batch 100 rate 0.000205 seed {seed}"] for seed in (0, 1)
+    )
