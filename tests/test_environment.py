@@ -17,7 +17,7 @@ CONDA_NAMES = {
     "torch": "pytorch",
     "playwright": "playwright-python",
 }
-IN_ENVIRONMENT = ["book", "test"]
+IN_ENVIRONMENT = ["book", "cluster", "test"]
 
 
 def parse(requirement: str) -> tuple[str, str]:
@@ -30,7 +30,9 @@ def parse(requirement: str) -> tuple[str, str]:
 def of_pip() -> dict[str, str]:
     extras = PROJECT["optional-dependencies"]
     lines = PROJECT["dependencies"] + [line for extra in IN_ENVIRONMENT for line in extras[extra]]
-    return {CONDA_NAMES.get(name, name): rule for name, rule in map(parse, lines)}
+    rules = {CONDA_NAMES.get(name, name): rule for name, rule in map(parse, lines)}
+    del rules[PROJECT["name"]]  # an extra that brings another
+    return rules
 
 
 def of_conda() -> dict[str, str]:
@@ -40,6 +42,10 @@ def of_conda() -> dict[str, str]:
 
 def test_conda_installs_what_pip_installs_in_the_same_versions():
     assert of_conda() == of_pip() | {"python": PROJECT["requires-python"], "pip": ""}
+
+
+def test_the_tests_install_the_cluster_extra_too():
+    assert f"{PROJECT['name']}[cluster]" in PROJECT["optional-dependencies"]["test"]
 
 
 def test_conda_adds_by_pip_the_package_of_this_folder_and_nothing_else():
