@@ -227,7 +227,8 @@ trainer.train = say
 configs = studies.get("width").vary(**eval(sys.argv[1])).configs()
 sweep.sweep(configs, executor=ThreadPoolExecutor(1), progress=False)
 """
-STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "epochs": 2, "seeds": 20}
+STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "seeds": 20}
+STUDY |= {"epochs": 40, "patience": 40}  # long enough that some runs are left when it is stopped
 PATIENCE = 300  # seconds: a busy machine takes long to start a process
 
 
