@@ -208,8 +208,10 @@ def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
 # --- Processes that are interrupted, killed and started beside each other
 
 # One worker process, so that a machine of many cores does not start many.
+# A program started in the background ignores Ctrl-C and hands that on: as in a terminal it does not.
 COMMAND_LINE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from fmnist_lab import trainer
 from fmnist_lab.__main__ import main
 trainer.usable_cpus = lambda: 1
