@@ -208,7 +208,7 @@ def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
 # --- Processes that are interrupted, killed and started beside each other
 
 # One worker process, so that a machine of many cores does not start many.
-# A program started in the background ignores Ctrl-C and hands that on: as in a terminal it does not.
+# A program started in the background ignores Ctrl-C and hands that on; one in a terminal does not.
 COMMAND_LINE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
