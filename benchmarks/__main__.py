@@ -26,17 +26,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--trainers", nargs="*", choices=trainers, default=trainers)
     parser.add_argument("--repeats", type=int, default=5, help="timed epochs of each (5)")
     parser.add_argument(
-        "--limit", type=float, default=3.0, metavar="SECONDS",
-        help="slower epochs are cut to a share of their steps, and their time scaled (3)",
+        "--limit", type=float, default=2.0, metavar="SECONDS",
+        help="slower epochs are cut to a share of their steps, and their time scaled (2)",
     )  # fmt: skip
     parser.add_argument(
-        "--no-costs", action="store_true", help="leave out imports, reading, sweeps"
-    )
+        "--no-costs", action="store_true",
+        help="leave out imports, reading and sweeps, which the page on speed shows too",
+    )  # fmt: skip
     parser.add_argument(
         "--to", type=Path, default=Path("speed.json"), metavar="FILE",
         help="the results; the book shows fmnist_lab/speed.json (speed.json)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
+    for name in ("repeats", "limit"):
+        if not getattr(options, name) > 0:
+            parser.error(f"--{name} is {getattr(options, name)}; it must be above 0.")
     if (load := os.getloadavg()[0]) > BUSY:
         say(f"The machine is busy (load {load:.1f}): times will be too long, and so may ratios.")
     results = measure.head(options.repeats, options.limit)

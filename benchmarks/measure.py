@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fmnist_lab.trainer import commit, processor
+from fmnist_lab.speed import SCHEMA
+from fmnist_lab.trainer import commit, processor, usable_cpus
 
 from .host import Host, State
 from .remote import Remote, RemoteError, limited
@@ -44,12 +45,12 @@ def head(repeats: int, limit: float) -> dict[str, Any]:
             continue
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "machine": {
             "processor": processor(),
-            "cores": os.cpu_count(),
+            "cores": usable_cpus(),
             "memory_gib": round(memory / 2**30, 1),
             "system": platform.system(),
         },

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from .config import ConfigError
 from .figures import COLORS, panels
 
 RESULTS = Path(__file__).with_name("speed.json")
@@ -30,11 +31,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def read(path: Path = RESULTS) -> dict[str, Any]:
-    """Return the results in a file; raise ValueError if it is of another schema."""
-    results = json.loads(path.read_text())
-    if results.get("schema") != SCHEMA:
-        raise ValueError(f"{path} has schema {results.get('schema')}; this version reads {SCHEMA}.")
+def read(path: str | Path = RESULTS) -> dict[str, Any]:
+    """Return the results in a file.
+
+    Raises `ConfigError` if it is missing, damaged or of another schema.
+    """
+    try:
+        results = json.loads(Path(path).read_text())
+    except OSError as fault:
+        raise ConfigError(f"{path} cannot be read: {fault.strerror}.") from None
+    except ValueError:
+        results = None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        raise ConfigError(f"{path} holds no results of schema {SCHEMA}: `python -m benchmarks`.")
     return results
 
 

@@ -246,7 +246,6 @@ class Training:
 
     def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
         """Take all images (N, 784) and their one-hot targets (10, N), on the stack's device."""
-        self.stack = stack
         batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
         self.block = min(batches * config.batch_size, config.train_size)
         sizes = {self.block, config.train_size % self.block or self.block}

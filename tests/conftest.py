@@ -1,15 +1,17 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
-from fmnist_lab import data, records
+from fmnist_lab import data, records, sweep, trainer
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.run import HISTORY, Run
@@ -78,6 +80,18 @@ def published(tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def computed() -> Callable[[Run], dict[str, Any]]:
+    """Return a function: what a training computed, without what it took and where it ran."""
+
+    def computed(run: Run) -> dict[str, Any]:
+        kept = asdict(run)
+        del kept["history"]["seconds"], kept["environment"]
+        return kept
+
+    return computed
+
+
+@pytest.fixture(scope="session")
 def made_up_run():
     """Return a function that makes a Run of a Config without training."""
     return make_up_run
@@ -113,3 +127,18 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=quiet)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def trained(home, published, fashion, monkeypatch) -> list[Config]:
+    """The configs trained in this process since the test began; the store is empty at first."""
+    configs: list[Config] = []
+    train = trainer.train
+
+    def remember(missing, *arguments, **options):
+        configs.extend(missing)
+        return train(missing, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", remember)
+    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
+    return configs

@@ -1,6 +1,5 @@
 """What the page on speed says is what the results file says."""
 
-import json
 import math
 
 import matplotlib
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab import speed
+from fmnist_lab.config import ConfigError
 
 matplotlib.use("Agg")
 
@@ -92,11 +92,18 @@ def test_the_ratio_of_what_was_not_measured_is_not_a_number(workload, trainer):
     assert math.isnan(speed.ratio(frame, workload, trainer))
 
 
-def test_results_of_another_schema_are_refused(tmp_path):
+@pytest.mark.parametrize("text", ['{"schema": 0}', "[]", "damaged {"])
+def test_a_file_that_holds_no_such_results_is_refused_in_a_sentence(text, tmp_path):
     path = tmp_path / "speed.json"
-    path.write_text(json.dumps({"schema": 0}))
-    with pytest.raises(ValueError, match=r"has schema 0; this version reads 1\."):
-        speed.read(path)
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        speed.read(str(path))
+    assert str(caught.value) == f"{path} holds no results of schema 1: `python -m benchmarks`."
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"^\S+none.json cannot be read: No such file"):
+        speed.read(tmp_path / "none.json")
 
 
 # --- The summary

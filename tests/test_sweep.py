@@ -1,14 +1,7 @@
 """fmnist_lab.sweep: what is missing is trained once, kept as it ends, and nothing else is."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,29 +9,13 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from fmnist_lab import progress, records, studies, sweep, trainer
+from fmnist_lab import progress, records, sweep, trainer
 from fmnist_lab.config import Config, ConfigError
-from fmnist_lab.run import Run
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
 STEPS = frozenset({"step_losses"})
 CPU, GPU = sweep.Worker("cpu", speed=5e10), sweep.Worker("cuda:0", speed=1e13)
-
-
-@pytest.fixture
-def trained(home, published, fashion, monkeypatch) -> list[Config]:
-    """The configs trained in this process since the test began; the store is empty at first."""
-    configs: list[Config] = []
-    train = trainer.train
-
-    def remember(missing, *arguments, **options):
-        configs.extend(missing)
-        return train(missing, *arguments, **options)
-
-    monkeypatch.setattr(trainer, "train", remember)
-    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
-    return configs
 
 
 class InThisThread(Executor):
@@ -52,12 +29,6 @@ class InThisThread(Executor):
             except BaseException as error:  # as concurrent.futures' own do
                 future.set_exception(error)
         return future
-
-
-def computed(run: Run) -> dict[str, Any]:
-    kept = asdict(run)
-    del kept["history"]["seconds"], kept["environment"]
-    return kept
 
 
 # --- What is trained
@@ -88,7 +59,7 @@ def test_a_config_given_twice_is_trained_once_and_returned_twice(trained):
     assert one == other
 
 
-def test_a_run_that_lacks_a_part_is_trained_again_with_it(trained):
+def test_a_run_that_lacks_a_part_is_trained_again_with_it(computed, trained):
     (bare,) = sweep.sweep(SEEDS[:1], progress=False)
     (full,) = sweep.sweep(SEEDS[:1], keep=STEPS, progress=False)
     assert trained == [SEEDS[0], SEEDS[0]]
@@ -98,7 +69,7 @@ def test_a_run_that_lacks_a_part_is_trained_again_with_it(trained):
     assert len(trained) == 2
 
 
-def test_a_damaged_record_is_trained_again(trained):
+def test_a_damaged_record_is_trained_again(computed, trained):
     (run,) = sweep.sweep(SEEDS[:1], progress=False)
     records.own_path(run.id).write_text("{")
     with pytest.warns(UserWarning, match="the run will be repeated"):
@@ -120,7 +91,7 @@ def test_of_a_stack_only_the_missing_members_are_trained(trained, made_up_run):
 # --- Who trains it
 
 
-def test_any_executor_trains_the_same_runs(trained, monkeypatch, tmp_path):
+def test_any_executor_trains_the_same_runs(computed, trained, monkeypatch, tmp_path):
     with ThreadPoolExecutor(2) as threads:
         parallel = sweep.sweep(SEEDS, executor=threads, progress=False)
     assert sorted(trained, key=lambda c: c.seed) == SEEDS
@@ -203,113 +174,6 @@ def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
     assert [sweep.resolve(device) for device in ("auto", "cpu", "cuda:0")] == [
         *("cuda", "cpu", "cuda:0")
     ]
-
-
-# --- Processes that are interrupted, killed and started beside each other
-
-# One worker process, so that a machine of many cores does not start many.
-# A program started in the background ignores Ctrl-C and hands that on; one in a terminal does not.
-COMMAND_LINE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from fmnist_lab import trainer
-from fmnist_lab.__main__ import main
-trainer.usable_cpus = lambda: 1
-sys.exit(main(sys.argv[1:]))
-"""
-BESIDE = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from fmnist_lab import studies, sweep, trainer
-train = trainer.train
-def say(configs, *arguments, **options):
-    print(*(config.seed for config in configs), flush=True)
-    return train(configs, *arguments, **options)
-trainer.train = say
-configs = studies.get("width").vary(**eval(sys.argv[1])).configs()
-sweep.sweep(configs, executor=ThreadPoolExecutor(1), progress=False)
-"""
-STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "seeds": 20}
-STUDY |= {"epochs": 40, "patience": 40}  # long enough that some runs are left when it is stopped
-PATIENCE = 300  # seconds: a busy machine takes long to start a process
-
-
-FLAGS = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
-
-
-@pytest.fixture
-def start(home) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that starts a process in a group of its own, as a terminal does."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(code, *arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        with suppress(ProcessLookupError), process:  # closes its pipes
-            os.killpg(process.pid, signal.SIGKILL)  # a failed test leaves no process behind
-
-
-def kept(home):
-    return {path: path.stat().st_mtime_ns for path in (home / "runs").glob("*.json")}
-
-
-def wait_for_more_runs(home, process, than=0):
-    deadline = time.monotonic() + PATIENCE
-    while len(kept(home)) <= than:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone(home, start):
-    process = start(COMMAND_LINE, "run", "width", *FLAGS)
-    wait_for_more_runs(home, process, than=1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    _, said = process.communicate(timeout=PATIENCE)  # until the workers' ends are closed as well
-    assert process.returncode == 130
-    assert said.startswith("Training 20 run(s) on cpu: about ")
-    assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
-    assert "Traceback" not in said
-    assert "/20 runs [" in said
-    for path in kept(home):
-        records.read_own(path)
-    assert 2 <= len(kept(home)) < 20
-
-
-@pytest.mark.slow
-def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_run_once(
-    trained, home, start
-):
-    killed = start(COMMAND_LINE, "run", "width", *FLAGS)
-    wait_for_more_runs(home, killed, than=1)
-    killed.kill()
-    killed.communicate(timeout=PATIENCE)  # returns when the workers are gone too
-    before = kept(home)
-    configs = studies.get("width").vary(**STUDY).configs()
-    missing = {config.seed for config in records.missing(configs)}
-    assert 0 < len(missing) < 20
-
-    beside = start(BESIDE, repr(STUDY))
-    wait_for_more_runs(home, beside, than=len(before))
-    with ThreadPoolExecutor(2) as threads:
-        runs = sweep.sweep(configs, executor=threads, progress=False)
-    said, errors = beside.communicate(timeout=PATIENCE)
-    assert beside.returncode == 0, errors
-    here, there = [config.seed for config in trained], [int(seed) for seed in said.split()]
-    assert here
-    assert there
-    assert sorted(here + there) == sorted(missing)
-    assert [run.config for run in runs] == configs
-    assert {path: time for path, time in kept(home).items() if path in before} == before
 
 
 # --- What is said

@@ -2,12 +2,9 @@
 
 import json
 import math
-import os
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -56,13 +53,6 @@ def once(fashion):
 def restless_stack(fashion):
     """The epochs of a stack whose members stop one after the other."""
     return list(train(seeds(RESTLESS, 0, 1, 2), fashion, keep=EVERYTHING))
-
-
-def computed(run: Run) -> dict[str, Any]:
-    """Return what a training computed, without what it took and where it ran."""
-    kept = asdict(run)
-    del kept["history"]["seconds"], kept["environment"]
-    return kept
 
 
 @pytest.fixture
@@ -202,7 +192,7 @@ def test_the_comparison_covers_a_best_epoch_before_the_last(once):
     assert run.best != run.last
 
 
-def test_a_batch_larger_than_the_training_set_is_the_training_set(fashion):
+def test_a_batch_larger_than_the_training_set_is_the_training_set(computed, fashion):
     whole = replace(SMALL, train_size=96, batch_size=96, epochs=2)
     larger = replace(whole, batch_size=48_000)
     assert computed(alone(larger, fashion)) == computed(alone(whole, fashion)) | {
@@ -213,7 +203,7 @@ def test_a_batch_larger_than_the_training_set_is_the_training_set(fashion):
 # --- Seeds
 
 
-def test_the_same_seed_gives_the_same_bits_twice(fashion, stacks):
+def test_the_same_seed_gives_the_same_bits_twice(computed, fashion, stacks):
     one, other = (alone(SMALL, fashion, keep=EVERYTHING) for _ in range(2))
     assert torch.equal(stacks[0].flat, stacks[1].flat)
     assert torch.equal(stacks[0].best, stacks[1].best)
@@ -225,7 +215,7 @@ def test_another_seed_gives_another_run(once):
     assert one.history["train_loss"] != other.history["train_loss"]
 
 
-def test_the_callers_randomness_neither_matters_nor_changes(fashion, once):
+def test_the_callers_randomness_neither_matters_nor_changes(computed, fashion, once):
     run = once(SMALL)
     torch.manual_seed(torch.seed() % 2**32 + 1)
     before = torch.get_rng_state()
@@ -233,7 +223,7 @@ def test_the_callers_randomness_neither_matters_nor_changes(fashion, once):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_seed_trains_in_a_stack_as_it_does_alone(fashion64):
+def test_a_seed_trains_in_a_stack_as_it_does_alone(computed, fashion64):
     config = replace(SMALL, depth=2, epochs=2)
     together = trained(seeds(config, 3, 4), fashion64, dtype=torch.float64, keep=EVERYTHING)
     for seed, run in together.items():
@@ -282,7 +272,7 @@ def test_configs_that_make_no_stack_are_refused(configs, sentence, fashion):
 # --- What training and stopping never see
 
 
-def test_the_test_images_change_nothing_but_the_test_metrics(fashion, once):
+def test_the_test_images_change_nothing_but_the_test_metrics(computed, fashion, once):
     generator = torch.Generator().manual_seed(0)
     garbage = replace(
         fashion,
@@ -317,7 +307,7 @@ def test_the_validation_images_change_nothing_but_validation_and_when_training_s
         assert misled.history[name][:both] != honest.history[name][:both]
 
 
-def test_images_that_are_neither_trained_nor_validated_on_play_no_part(once, spoilt):
+def test_images_that_are_neither_trained_nor_validated_on_play_no_part(computed, once, spoilt):
     chosen, _ = data.split(SMALL.seed)
     spoilt.images[chosen[SMALL.train_size :]] = math.nan
     spoilt.labels[chosen[SMALL.train_size :]] = 0
@@ -445,49 +435,3 @@ def test_a_run_says_what_a_reader_needs_to_repeat_it(once):
     assert run.environment["stack"] == 1
     assert json.loads(canonical(run.environment)) == run.environment
     assert run.seconds > 0
-
-
-# --- Threads
-
-
-@pytest.mark.parametrize(
-    ("config", "at_most", "expected"),
-    [
-        (Config(width=128), None, 1),  # too little work a step for two
-        (Config(depth=2, width=4192, batch_size=512), None, 4),
-        (Config(depth=2, width=4192, batch_size=512), 1, 1),
-        (Config(depth=2, width=512), None, 4),
-    ],
-)
-def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expected, monkeypatch):
-    monkeypatch.setattr(trainer, "usable_cpus", lambda: 4)
-    before = torch.get_num_threads()
-    with trainer.threads(config, at_most):
-        assert torch.get_num_threads() == expected
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system with affinities")
-def test_cpus_that_this_process_may_not_use_do_not_count():
-    allowed = os.sched_getaffinity(0)
-    assert trainer.usable_cpus() == len(allowed)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        assert trainer.usable_cpus() == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-@pytest.mark.parametrize(("there", "usable"), [(3, 3), (None, 1)])
-def test_all_cpus_count_where_a_system_has_no_affinities(there, usable, monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: there)
-    assert trainer.usable_cpus() == usable
-
-
-def test_threads_are_restored_after_a_failure():
-    before = torch.get_num_threads()
-    with suppress(KeyboardInterrupt), trainer.threads(Config(depth=2, width=4192)):
-        torch.set_num_threads(before + 1)
-        raise KeyboardInterrupt
-    assert torch.get_num_threads() == before

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmnist_lab.statistics import Effect, best_of, holm, mean_interval, paired_difference
+from fmnist_lab.statistics import Effect, mean_interval, paired_difference
 from fmnist_lab.verdict import (
     NAMES,
     Verdict,
@@ -373,60 +373,3 @@ def test_one_run_reproduces_nothing():
 )
 def test_equal_runs_rule_out_another_figure_once_there_are_enough(figure, n, name):
     assert reproduced(figure, [12] * n, unit="epochs").name == name
-
-
-# --- error rates are what they say ------------------------------------------------------------
-
-GOOD = {"supported", "supported but immaterial"}
-
-
-def limit(rate: float, trials: int) -> float:
-    """Return a rate plus three Monte-Carlo errors."""
-    return rate + 3 * math.sqrt(rate * (1 - rate) / trials)
-
-
-def test_without_an_effect_a_claim_is_supported_in_at_most_2_5_percent():
-    samples = np.random.default_rng(0).normal(0, 0.002, size=(500, 10))
-    names = [verdict(mean_interval(x)).name for x in samples]
-    assert np.mean([name in GOOD for name in names]) <= limit(0.025, 500)  # one of two sides
-    assert np.mean([name == "not supported" for name in names]) > 0.9
-
-
-def test_with_an_effect_that_matters_a_claim_is_rejected_in_at_most_5_percent():
-    samples = np.random.default_rng(1).normal(0.003, 0.002, size=(500, 10))
-    names = [verdict(mean_interval(x)).name for x in samples]
-    assert np.mean([name == "not supported" for name in names]) <= limit(0.05, 500)
-    assert np.mean([name in GOOD for name in names]) > 0.9
-
-
-@pytest.mark.parametrize(("truth", "wrong"), [(0.0, GOOD), (0.003, {"not supported"})])
-def test_a_chapter_of_five_comparisons_errs_in_at_most_5_percent(truth, wrong):
-    rng = np.random.default_rng(2)
-    erring = []
-    for _ in range(100):
-        runs = rng.normal(0, 0.0012, size=(6, 10))  # five settings and the one they are held to
-        differences: dict[str, Effect | None] = {
-            f"{i}": mean_interval(runs[i] - runs[5] + truth) for i in range(5)
-        }
-        erring.append(any(v.name in wrong for v in verdicts(differences).values()))
-    assert np.mean(erring) <= limit(0.05, 100)
-
-
-def test_a_setting_tied_for_best_is_called_best_in_at_most_5_percent():
-    rng = np.random.default_rng(3)
-    names = []
-    for _ in range(100):
-        runs = rng.normal(0, 0.002, size=(3, 12))
-        table = {"claimed": runs[0], "tied": runs[1], "worse": runs[2] - 0.05}
-        rivals = best_of(table, "claimed", draws=199)
-        assert verdict(rivals["worse"]).name == "supported"
-        names.append(combine({rival: verdict(e) for rival, e in rivals.items()}).name)
-    assert np.mean([name in GOOD for name in names]) <= limit(0.05, 100)
-
-
-def test_holm_matters_unadjusted_five_comparisons_err_more_often():
-    # Guards the simulation above: without the correction it would fail.
-    rng = np.random.default_rng(2)
-    t = stats.ttest_1samp(rng.normal(size=(4000, 5, 10)), 0, axis=2).pvalue
-    assert np.mean(t.min(axis=1) <= 0.05) > 0.2  # 1 - 0.95**5 = 0.226
-    assert np.mean([holm(p).min() <= 0.05 for p in t[:1000]]) <= limit(0.05, 1000)
