@@ -93,7 +93,10 @@ def load(device: torch.device | str = "cpu") -> Data:
 
 def _pixels(images: Tensor) -> Tensor:
     # On the CPU, whatever the device: a GPU may round the division by a scalar in another way.
-    return images.flatten(1).to(torch.float32).div_(255)  # (N, 28, 28) -> (N, 784)
+    # By NumPy, which asks the system for huge pages: gathering images drawn at random then takes
+    # three quarters of the time.
+    levels = images.flatten(1).numpy()  # (N, 28, 28) -> (N, 784)
+    return torch.from_numpy(np.divide(levels, 255, dtype=np.float32))
 
 
 def generator(seed: int, stream: str) -> torch.Generator:
