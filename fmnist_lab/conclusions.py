@@ -176,8 +176,7 @@ _ALL = [
         id="B4", chapter="batch_size", about="batch", figure="fig-batch-size-seconds",
         says="A batch of about 256 is best, counting cost and accuracy.",
         reading="Not materially less accurate than any other batch size, and trained in less time "
-        "than every other. Time is that of the device named, which other programs may have shared; "
-        "another may rank them otherwise.",
+        "than every other. Time is that of the device named; another may rank them otherwise.",
         parts=(
             BestOf(ACCURACY, *best(BATCH[256], BATCH), margin=MATERIAL),
             BestOf(SECONDS, *best(BATCH[256], BATCH), -1),
