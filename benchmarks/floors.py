@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .processes import Processes
 from .work import BETA1, BETA2, EPSILON, LEARNING_RATE, Timed, Work
 
 Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # how, of what, into what
@@ -32,6 +33,13 @@ class Products(Timed):
                 for _ in range(count):
                     for product, a, b, out in step:
                         product(a, b, out=out)
+
+
+class ProductsInProcesses(Processes):
+    """Those of several seeds, on all cores."""
+
+    def __init__(self, work: Work):
+        super().__init__(Products, work)
 
 
 def products(sizes: list[tuple[int, int]], batch: int) -> list[Product]:
@@ -67,3 +75,10 @@ class Adam(Timed):
                 lr=LEARNING_RATE, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
                 amsgrad=False, maximize=False,
             )  # fmt: skip
+
+
+class AdamInProcesses(Processes):
+    """Those of several seeds, on all cores."""
+
+    def __init__(self, work: Work):
+        super().__init__(Adam, work)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,7 +10,7 @@ from fmnist_lab.config import Config
 from fmnist_lab.model import initial_network
 from fmnist_lab.stack import Stack, Training
 
-from .remote import Remote
+from .processes import Processes
 from .work import CLASSES, LEARNING_RATE, Floats, InTurn, Trainer, Work
 
 
@@ -58,29 +54,11 @@ class OursInTurn(InTurn):
         super().__init__(Ours, work)
 
 
-class OursInProcesses(Trainer):
+class OursInProcesses(Processes, Trainer):
     """Trains the seeds in one process a core, as a sweep does, each process one after another."""
 
     def __init__(self, work: Work):
-        workload = work.workload
-        count = min(workload.cores, workload.seeds)
-        ends = [workload.seeds * part // count for part in range(count + 1)]
-        self.parts = [
-            Remote(
-                OursInTurn,
-                replace(work, workload=replace(workload, seeds=end - start), seed=start),
-            )
-            for start, end in pairwise(ends)
-        ]
-
-    def ask(self, method: str, *arguments: Any) -> list[Any]:
-        """Ask all processes at once."""
-        for part in self.parts:
-            part.send(method, *arguments)
-        return [part.receive() for part in self.parts]
-
-    def epoch(self) -> None:
-        self.ask("epoch")
+        super().__init__(OursInTurn, work)
 
     def steps(self) -> int:
         (steps,) = set(self.ask("steps"))
@@ -91,13 +69,3 @@ class OursInProcesses(Trainer):
 
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
         return np.concatenate(self.ask("logits", pixels))
-
-    def cpu_seconds(self) -> float:
-        return super().cpu_seconds() + sum(self.ask("cpu_seconds"))
-
-    def peak_bytes(self) -> int:
-        return super().peak_bytes() + sum(self.ask("peak_bytes"))
-
-    def close(self) -> None:
-        for part in self.parts:
-            part.close()

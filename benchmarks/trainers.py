@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .work import Workload
 
@@ -63,7 +63,12 @@ FLOORS = {
     ),
 }
 
+SEEDS_FLOORS = {
+    name: replace(floor, where=f"{floor.where}InProcesses", what=f"{floor.what}; on all cores")
+    for name, floor in FLOORS.items()
+}
+
 
 def entries(workload: Workload) -> dict[str, Entry]:
     """Return who takes part in a workload, the floors last."""
-    return (SINGLE if workload.seeds == 1 else SEEDS) | FLOORS
+    return SINGLE | FLOORS if workload.seeds == 1 else SEEDS | SEEDS_FLOORS

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import multiprocessing
 import os
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from benchmarks import __main__ as command
 from benchmarks import costs, measure
 from benchmarks.host import Host, State
 from benchmarks.remote import Remote, RemoteError, limited
-from benchmarks.trainers import FLOORS, SEEDS, SINGLE
+from benchmarks.trainers import FLOORS, SEEDS, SINGLE, entries
 from benchmarks.work import IMAGES, WORKLOADS, Timed, Workload, prepare, share
 from fmnist_lab.model import parameter_count
 
@@ -29,7 +30,7 @@ NEEDED = {
 }  # fmt: skip
 
 
-def named(entries):
+def named(trainers):
     """Return a parameter a trainer, skipped where its library is not installed."""
 
     def absent(name):
@@ -41,7 +42,7 @@ def named(entries):
             id=name,
             marks=pytest.mark.skipif(absent(name), reason=f"{NEEDED.get(name)} is not installed"),
         )
-        for name, entry in entries.items()
+        for name, entry in trainers.items()
     ]
 
 
@@ -141,9 +142,16 @@ def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
     assert operations == 3 * forward - 2 * batch * 784 * 16
 
 
-@pytest.mark.parametrize("where", [entry.where for entry in FLOORS.values()])
-def test_a_floor_has_no_loss(where, folder):
-    assert Host(where, folder, TINY).build(300)["loss"] is None
+@pytest.mark.parametrize(("workload", "processes"), [(TINY, 0), (TINY_SEEDS, 2)])
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_floor_has_no_loss_and_uses_all_cores(name, workload, processes, folder):
+    host = Host(entries(workload)[name].where, folder, workload)
+    before = len(multiprocessing.active_children())
+    try:
+        assert host.build(300)["loss"] is None
+        assert len(multiprocessing.active_children()) == before + processes
+    finally:
+        host.close()
 
 
 # --- Shares of an epoch
