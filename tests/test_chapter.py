@@ -15,10 +15,10 @@ import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config as Traits
 
-from fmnist_lab import chapter, records, sweep, trainer
+from fmnist_lab import chapter, records
 from fmnist_lab.chapter import Chapter, ParameterError
 from fmnist_lab.cluster import ClusterError
-from fmnist_lab.config import Bounds, Config, ConfigError
+from fmnist_lab.config import Bounds, ConfigError
 from fmnist_lab.studies import STUDIES
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -219,21 +219,6 @@ def test_a_rate_may_be_written_as_papermills_yaml_reads_it(text):
 
 
 # --- Which runs
-
-
-@pytest.fixture
-def trained(monkeypatch, fashion) -> list[Config]:
-    """The configs trained since the test began."""
-    configs: list[Config] = []
-    train = trainer.train
-
-    def remember(missing, *arguments, **options):
-        configs.extend(missing)
-        return train(missing, *arguments, **options)
-
-    monkeypatch.setattr(trainer, "train", remember)
-    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
-    return configs
 
 
 def publish(folder, made_up_run, *settings):

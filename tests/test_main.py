@@ -8,7 +8,6 @@ import pytest
 
 from fmnist_lab import data, records, studies, sweep, trainer
 from fmnist_lab.__main__ import main
-from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST, DataError
 from fmnist_lab.run import Run, pack
 from fmnist_lab.studies import STUDIES
@@ -28,21 +27,6 @@ SMALL = [
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-
-
-@pytest.fixture
-def trained(monkeypatch, fashion) -> list[Config]:
-    """The configs trained since the test began."""
-    configs: list[Config] = []
-    train = trainer.train
-
-    def remember(missing, *arguments, **options):
-        configs.extend(missing)
-        return train(missing, *arguments, **options)
-
-    monkeypatch.setattr(trainer, "train", remember)
-    monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
-    return configs
 
 
 @pytest.fixture
