@@ -24,9 +24,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from fmnist_lab import data, records
+from fmnist_lab import data
 from fmnist_lab.config import Config
-from fmnist_lab.sweep import sweep
+from fmnist_lab.runs import records
+from fmnist_lab.sweeps.sweep import sweep
 
 SEEDS = 10
 START = 300.0  # seconds a process may take to start

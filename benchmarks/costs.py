@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_lab import data
-from fmnist_lab.trainer import usable_cpus
+from fmnist_lab.training.trainer import usable_cpus
 
-IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweep", "fmnist_lab.chapter")
+IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweeps.sweep", "fmnist_lab.chapter")
 TIMED = "import time; start = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"
 READ = """
 import time
-from fmnist_lab.records import read_published
+from fmnist_lab.runs.records import read_published
 start = time.perf_counter()
 count = len(read_published())
 print(time.perf_counter() - start, count)
 """
 MEMORY = """
 import torch
-from fmnist_lab.model import initial_network, parameter_count
-from fmnist_lab.stack import Stack
+from fmnist_lab.training.model import initial_network, parameter_count
+from fmnist_lab.training.stack import Stack
 networks = [initial_network(1, 128, seed) for seed in range(4)]
 stack = Stack(networks, torch.device("cpu"), torch.float32)
 held, todo = {}, list(vars(stack).values())
@@ -41,7 +41,7 @@ print(sum(held.values()) / (4 * parameter_count(1, 128)))
 SWEEP = """
 import sys, time
 from fmnist_lab.config import Config
-from fmnist_lab.sweep import sweep
+from fmnist_lab.sweeps.sweep import sweep
 seeds, epochs, train_size = map(int, sys.argv[1:])
 def configs(first):
     settings = dict(depth=1, width=128, batch_size=64, epochs=epochs, patience=epochs)

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fmnist_lab.speed import SCHEMA
-from fmnist_lab.trainer import commit, processor, usable_cpus
+from fmnist_lab.pictures.speed import SCHEMA
+from fmnist_lab.training.trainer import commit, processor, usable_cpus
 
 from .host import Host, State
 from .remote import Remote, RemoteError, limited

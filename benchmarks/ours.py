@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 
 from fmnist_lab.config import Config
-from fmnist_lab.model import initial_network
-from fmnist_lab.stack import Stack, Training
+from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.stack import Stack, Training
 
 from .processes import Processes
 from .work import CLASSES, LEARNING_RATE, Floats, InTurn, Trainer, Work

@@ -20,24 +20,24 @@ class Entry:
 SINGLE = {
     "ours": Entry("ours:Ours", "fmnist-lab", "this book's trainer"),
     "jax": Entry(
-        "with_jax:Jax", "JAX, expert", "jit, lax.scan over the steps of an epoch, Adam by hand"
+        "peers.jax:Jax", "JAX, expert", "jit, lax.scan over the steps of an epoch, Adam by hand"
     ),
     "expert": Entry(
-        "torch_loops:Expert", "PyTorch, expert",
+        "peers.torch_loops:Expert", "PyTorch, expert",
         "tensors sliced by a permutation, autograd, Adam(fused=True)",
     ),
-    "keras": Entry("with_keras:Keras", "Keras", "Sequential.fit on JAX, arrays in memory"),
+    "keras": Entry("peers.keras:Keras", "Keras", "Sequential.fit on JAX, arrays in memory"),
     "tensors": Entry(
-        "torch_loops:Tensors", "PyTorch, tensors", "TensorDataset, DataLoader, autograd, Adam"
+        "peers.torch_loops:Tensors", "PyTorch, tensors", "TensorDataset, DataLoader, autograd, Adam"
     ),
     "lightning": Entry(
-        "with_lightning:Lightning", "Lightning",
+        "peers.lightning:Lightning", "Lightning",
         "the same DataLoader; no logger, checkpoints or progress bar",
     ),
-    "sklearn": Entry("with_sklearn:ScikitLearn", "scikit-learn", "MLPClassifier.partial_fit"),
-    "skorch": Entry("with_skorch:Skorch", "skorch", "NeuralNetClassifier.partial_fit"),
+    "sklearn": Entry("peers.sklearn:ScikitLearn", "scikit-learn", "MLPClassifier.partial_fit"),
+    "skorch": Entry("peers.skorch:Skorch", "skorch", "NeuralNetClassifier.partial_fit"),
     "tutorial": Entry(
-        "torch_loops:Tutorial", "PyTorch, tutorial",
+        "peers.torch_loops:Tutorial", "PyTorch, tutorial",
         "torchvision's data set with ToTensor, DataLoader without workers, autograd, Adam",
     ),
 }  # fmt: skip
@@ -48,9 +48,9 @@ SEEDS = {
     ),
     "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack, on one thread"),
     "ours_in_turn": Entry("ours:OursInTurn", "fmnist-lab, in turn", "one seed after another"),
-    "jax": Entry("with_jax:JaxSeeds", "JAX, expert", "vmap over the seeds, on both cores"),
+    "jax": Entry("peers.jax:JaxSeeds", "JAX, expert", "vmap over the seeds, on both cores"),
     "expert": Entry(
-        "torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another, on one thread"
+        "peers.torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another, on one thread"
     ),
 }
 

@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import cluster, data, records, studies, sweep
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import Run, identify
+from fmnist_lab.sweeps import cluster, studies, sweep
+from fmnist_lab.sweeps.progress import duration
+
+from . import data
 from .config import Config, ConfigError, names, number
-from .progress import duration
-from .run import Run, identify
 
 FAULTS = (ConfigError, data.DataError, records.RecordError)
 
@@ -79,7 +82,7 @@ def run_study(
 ) -> None:
     """Train what is missing of a study, or list it."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
-    study = studies.get(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
+    study = studies.study(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
     configs = study.configs()
     if study.tuned_by and not configs:
         raise ConfigError(f"{name} needs the runs of {study.tuned_by} first: train those.")
@@ -131,7 +134,7 @@ def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:
     damaged or belongs to none of the studies is left out; the command ends with an error that
     names it.
     """
-    chosen = {studies.get(name).name for name in names or studies.STUDIES}
+    chosen = {studies.study(name).name for name in names or studies.STUDIES}
     given: list[Run] = []
     refused: list[str] = []
     for source in sources or [records.home() / "runs"]:

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import cluster
+from fmnist_lab.runs.records import find
+from fmnist_lab.runs.run import Run
+from fmnist_lab.sweeps import cluster
+from fmnist_lab.sweeps.studies import NEW_SEEDS, SEEDS, study
+from fmnist_lab.sweeps.sweep import resolve, sweep
+
 from .config import Bounds, ConfigError, names, number, unknown_name
-from .records import find
-from .run import Run
-from .studies import NEW_SEEDS, SEEDS, get
-from .sweep import resolve, sweep
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
 PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
@@ -31,7 +32,7 @@ class Chapter:
     """
 
     def __init__(self, name: str, namespace: Mapping[str, Any]):
-        self.published = get(name)
+        self.published = study(name)
         given = {key: number(namespace[key]) for key in PARAMETERS if key in namespace}
         faults = unknown_parameters()
         self.device = given.pop("device", "auto")

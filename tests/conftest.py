@@ -11,10 +11,13 @@ import torch
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
-from fmnist_lab import data, records, sweep, trainer
+from fmnist_lab import data
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
-from fmnist_lab.run import HISTORY, Run
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import HISTORY, Run
+from fmnist_lab.sweeps import sweep
+from fmnist_lab.training import trainer
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 # A stalled machine is no failure of an example.

@@ -17,7 +17,7 @@ from benchmarks.host import Host, State
 from benchmarks.remote import Remote, RemoteError, limited
 from benchmarks.trainers import FLOORS, SEEDS, SINGLE, entries
 from benchmarks.work import IMAGES, WORKLOADS, Timed, Workload, prepare, share
-from fmnist_lab.model import parameter_count
+from fmnist_lab.training.model import parameter_count
 
 # 10 steps an epoch, the last of them smaller.
 TINY = Workload(depth=1, width=128, batch=32, cores=1, images=300)

@@ -15,11 +15,12 @@ import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config as Traits
 
-from fmnist_lab import chapter, records
+from fmnist_lab import chapter
 from fmnist_lab.chapter import Chapter, ParameterError
-from fmnist_lab.cluster import ClusterError
 from fmnist_lab.config import Bounds, ConfigError
-from fmnist_lab.studies import STUDIES
+from fmnist_lab.runs import records
+from fmnist_lab.sweeps.cluster import ClusterError
+from fmnist_lab.sweeps.studies import STUDIES
 
 BOOK = Path(__file__).parents[1] / "book"
 WIDTH = STUDIES["width"]

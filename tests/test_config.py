@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fmnist_lab import config
 from fmnist_lab.config import BOUNDS, LOSS_NAMES, Bounds, Config, ConfigError
 from fmnist_lab.data import DIGEST
-from fmnist_lab.run import identify
+from fmnist_lab.runs.run import identify
 
 RULES = {
     "depth": "it must be a whole number from 0 to 16.",

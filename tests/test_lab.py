@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fmnist_lab import records
+from fmnist_lab.runs import records
 
 BOOK = Path(__file__).parents[1] / "book"
 PATIENCE = 300_000  # ms: a busy machine is no fault of a page

@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmnist_lab import data, records, studies, sweep, trainer
+from fmnist_lab import data
 from fmnist_lab.__main__ import main
 from fmnist_lab.data import DIGEST, DataError
-from fmnist_lab.run import Run, pack
-from fmnist_lab.studies import STUDIES
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import Run, pack
+from fmnist_lab.sweeps import studies, sweep
+from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.training import trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
 

@@ -14,7 +14,7 @@ CITATION = re.compile(r"([A-Z][a-z]+)(?:, [A-Z]\w+)*(?: & [A-Z]\w+| et al\.)? \(
 def cited_in_the_package() -> list[tuple[str, str]]:
     """Return the module and the key of every work that a docstring or a comment cites."""
     found: set[tuple[str, str]] = set()
-    for module in sorted((ROOT / "fmnist_lab").glob("*.py")):
+    for module in sorted((ROOT / "fmnist_lab").rglob("*.py")):
         text = re.sub(r"\s+#?\s*", " ", module.read_text())  # a citation may be broken over lines
         found |= {(module.name, f"{name.lower()}{year}") for name, year in CITATION.findall(text)}
     return sorted(found)

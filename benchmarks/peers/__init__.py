@@ -1,0 +1,1 @@
+"""The trainers that ours is compared with, a library a module."""

@@ -1,0 +1,103 @@
+"""Three loops that one writes in PyTorch, from the first tutorial to an expert's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from benchmarks.work import LEARNING_RATE, Floats, InTurn, Trainer, Work
+from fmnist_lab import data
+from fmnist_lab.training.model import initial_network
+
+
+class Loop(Trainer):
+    """What the loops share: the report's network, autograd and Adam."""
+
+    fused = False
+
+    def __init__(self, work: Work):
+        workload = work.workload
+        torch.manual_seed(work.seed)  # of the shuffles
+        self.batch = workload.batch
+        self.network = initial_network(workload.depth, workload.width, work.seed)
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=LEARNING_RATE, fused=self.fused
+        )
+
+    def steps(self) -> int:
+        return int(next(iter(self.optimizer.state.values()))["step"]) if self.optimizer.state else 0
+
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @torch.no_grad()
+    def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
+        return self.network(torch.from_numpy(pixels)).numpy()
+
+    def train(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take a step on every batch of images and labels."""
+        for images, labels in batches:
+            self.optimizer.zero_grad(set_to_none=True)
+            functional.cross_entropy(self.network(images), labels).backward()
+            self.optimizer.step()
+
+
+class Tutorial(Loop):
+    """Reads image by image: torchvision's data set, `ToTensor`, a `DataLoader`."""
+
+    def __init__(self, work: Work):
+        from torchvision.datasets import FashionMNIST
+        from torchvision.transforms import ToTensor
+
+        super().__init__(work)
+        everything = FashionMNIST(data.locate(), train=True, transform=ToTensor())
+        train, _ = data.split(0)  # as in work.prepare
+        images = Subset(everything, train[: work.workload.images].tolist())
+        self.loader = DataLoader(images, work.workload.batch, shuffle=True)
+
+    def epoch(self) -> None:
+        self.train((images.flatten(1), labels) for images, labels in self.loader)
+
+
+def tensor_loader(work: Work) -> DataLoader[tuple[Tensor, ...]]:
+    """Return a `DataLoader` over images and labels that lie in memory as tensors."""
+    tensors = TensorDataset(torch.from_numpy(work.pixels), torch.from_numpy(work.labels))
+    return DataLoader(tensors, work.workload.batch, shuffle=True)
+
+
+class Tensors(Loop):
+    """Reads tensors in memory: `TensorDataset`, a `DataLoader`."""
+
+    def __init__(self, work: Work):
+        super().__init__(work)
+        self.loader = tensor_loader(work)
+
+    def epoch(self) -> None:
+        self.train(iter(self.loader))
+
+
+class Expert(Loop):
+    """Slices tensors by a permutation; fused Adam."""
+
+    fused = True
+
+    def __init__(self, work: Work):
+        super().__init__(work)
+        self.images, self.labels = torch.from_numpy(work.pixels), torch.from_numpy(work.labels)
+
+    def epoch(self) -> None:
+        order = torch.randperm(len(self.images))
+        self.train((self.images[rows], self.labels[rows]) for rows in order.split(self.batch))
+
+
+class ExpertInTurn(InTurn):
+    """Trains the seeds one after another."""
+
+    def __init__(self, work: Work):
+        super().__init__(Expert, work)

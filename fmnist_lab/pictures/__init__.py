@@ -1,0 +1,1 @@
+"""What runs and verdicts look like: every function draws on one Axes and returns it."""

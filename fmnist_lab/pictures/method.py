@@ -1,0 +1,154 @@
+"""Pictures of the book's method: what a seed changes, when patience ends, how a verdict falls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from fmnist_lab.runs.run import Run
+from fmnist_lab.verdicts.claims import label
+from fmnist_lab.verdicts.conclusions import CLAIMS
+from fmnist_lab.verdicts.evidence import Evidence
+from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, mean_interval
+from fmnist_lab.verdicts.verdict import verdict
+
+from .scales import ENDS
+from .style import BACKDROP, COLORS, NAMES, axes, look
+from .style import label as named
+from .verdicts import LOOKS
+
+BAND = "#EDEDED"  # what lies within it is too small to matter
+PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test images"}
+
+
+def luckiest(values: npt.ArrayLike, k: int) -> float:
+    """Return the mean of the highest of k among (n,) values, over all choices of k of them.
+
+    Raises ValueError unless k is 1 to n. It is the unbiased estimate of the expected maximum of k
+    (a U-statistic: Hoeffding 1948): the i-th smallest is the highest in C(i - 1, k - 1) choices.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    if not 1 <= k <= len(ordered):
+        raise ValueError(f"k={k!r} must be 1 to {len(ordered)}, the number of values given")
+    choices = [math.comb(smaller, k - 1) for smaller in range(len(ordered))]
+    return float(ordered @ choices) / math.comb(len(ordered), k)
+
+
+def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw each run's accuracy as points above the mean of all, seed by seed.
+
+    `frame` holds one configuration, a row a run. The grey band is what would not matter.
+    """
+    ax = axes(ax)
+    ax.axhspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
+    ax.axhline(0, color="#767676", lw=1)
+    places = np.arange(len(frame))
+    for n, (metric, name) in enumerate(PARTS.items()):
+        points = 100 * (frame[metric] - frame[metric].mean())
+        style = {key: value for key, value in look(n).items() if key != "ls"}
+        ax.plot(places + 0.2 * n - 0.1, points, ls="none", label=name, **(style | {"ms": 8}))
+    ax.set_xticks(places, [str(seed) for seed in frame["seed"]])
+    ax.set(xlabel="seed", ylabel="accuracy above the mean of the seeds (points)")
+    ax.margins(y=0.25)
+    ax.legend(fontsize=9, frameon=False, ncols=2)
+    return ax
+
+
+def luck(
+    accuracies: npt.ArrayLike, marked: int = 6, most: int = 20, ax: Axes | None = None
+) -> Axes:
+    """Draw how far the best of k identical configurations lies above their mean, for k to `most`.
+
+    accuracies: (n,) fractions, one a seed. The line follows from their standard deviation; a dot
+    is the runs' own answer, for which as many are needed. `marked` is the k to look at.
+    """
+    ax = axes(ax)
+    values = 100 * np.asarray(accuracies, float)
+    counts = np.arange(1, most + 1)
+    ax.axhspan(0, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
+    if len(values) > 1:
+        gains = [expected_maximum(float(values.std(ddof=1)), int(k)) for k in counts]
+        ax.plot(counts, gains, color=COLORS[0], label="from the standard deviation")
+        ax.annotate(
+            f"best of {marked}: +{gains[marked - 1]:.2f}", (marked, gains[marked - 1]),
+            xytext=(marked + 1, 0.45 * gains[marked - 1]), arrowprops={"arrowstyle": "->"},
+        )  # fmt: skip
+    own = counts[: len(values)]
+    rises = [luckiest(values, int(k)) - values.mean() for k in own]
+    ax.plot(own, rises, "o", color=COLORS[1], label=f"from the {len(values)} runs themselves")
+    ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
+    ax.set_ylabel("best above the mean (points)")
+    ax.set_xticks([1, *range(2, most + 1, 2)])
+    ax.legend(fontsize=9, frameon=False, loc="lower right")
+    return ax
+
+
+def pairs(
+    frame: pd.DataFrame, by: str, metric: str = "validation_accuracy", ax: Axes | None = None
+) -> Axes:
+    """Draw a line a seed from setting to setting of `by`; lines that run side by side pair well.
+
+    Seeds that lack a setting are left out.
+    """
+    ax = axes(ax, height=3.6)
+    table = 100 * frame.pivot(index="seed", columns=by, values=metric).dropna()
+    for seed, row in table.iterrows():
+        ax.plot(range(len(row)), row, "o-", color=COLORS[0], alpha=0.8)
+        ax.annotate(f"seed {seed}", (len(row) - 1, row.iloc[-1]), xytext=(8, 0),
+                    textcoords="offset points", fontsize=8, va="center")  # fmt: skip
+    ax.set_xticks(range(table.shape[1]), [named(value) for value in table.columns])
+    ax.set(xlabel=NAMES.get(by, by), ylabel=f"{NAMES.get(metric, metric)} (%)")
+    ax.set_xlim(-0.3, table.shape[1] - 0.5)
+    return ax
+
+
+def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
+    """Draw what the rule says of examples: differences in points, one a seed; "above" is claimed.
+
+    A row an example: its mean with the 95 % interval, and the verdict on it.
+    """
+    ax = axes(ax, height=0.62 * len(examples) + 1)
+    ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
+    ax.axvline(0, color="black", lw=1)
+    for row, differences in enumerate(examples.values()):
+        effect = mean_interval(np.asarray(differences, float) / 100)
+        found = verdict(effect)
+        low, middle, high = 100 * effect.low, 100 * effect.estimate, 100 * effect.high
+        if math.isfinite(low):
+            ax.plot([low, high], [row, row], "|-", color=COLORS[0], lw=2.5, ms=10)
+        ax.plot(middle, row, "D", color=COLORS[0], ms=5)
+        fill, ink = LOOKS[found.name]
+        ax.text(1.02, row, label(found).replace("\ufe0e", ""), color=ink, fontsize=8.5, va="center",
+                transform=ax.get_yaxis_transform(),
+                bbox={"facecolor": fill, "edgecolor": "#595959", "lw": 0.6, "pad": 3})  # fmt: skip
+    ax.set_yticks(range(len(examples)), list(examples))
+    ax.set(ylim=(len(examples) - 0.4, -0.6), xlabel="A minus B, accuracy (points)")
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
+    """Draw how many epochs the runs of the report's settings trained, a row a setting.
+
+    The settings are those that claim C4 is judged by; a setting without a run has an empty row.
+    """
+    arms = dict.fromkeys(arm for part in CLAIMS["C4"].parts for arm in part.arms)
+    evidence = Evidence(runs.values())
+    ax = axes(ax, height=0.25 * len(arms) + 1)
+    colors = dict(zip(ENDS, COLORS, strict=False))
+    for row, arm in enumerate(arms):
+        for run in evidence.of(arm).values():
+            style = {"marker": ENDS[run.stopped_by][0], "color": colors[run.stopped_by]}
+            ax.plot(run.epochs, row, ms=6, mfc="none", **style)
+    for ending, (marker, name) in ENDS.items():
+        ax.plot([], [], marker, ms=6, mfc="none", color=colors[ending], label=name)
+    ax.axvline(next(iter(runs.values())).config.epochs if runs else 100, color=BACKDROP, lw=1)
+    ax.set_yticks(range(len(arms)), [str(arm) for arm in arms], fontsize=9)
+    ax.set(ylim=(len(arms) - 0.4, -0.6), xlim=(0, 105), xlabel="epochs trained")
+    ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
+    return ax

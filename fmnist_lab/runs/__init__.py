@@ -1,0 +1,1 @@
+"""What trainings leave behind: a run, and where runs are kept."""

@@ -1,0 +1,223 @@
+"""Where runs are kept: the user's own store, and the published runs that ship with the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+import filelock
+import pandas as pd
+import platformdirs
+
+from fmnist_lab.config import Config, names
+from fmnist_lab.data import DIGEST
+
+from .run import PARTS, Run, canonical, identify
+
+PUBLISHED = Path(__file__).parent / "published"
+
+
+class RecordError(ValueError):
+    """A file that does not hold the runs it should; the message says which and why."""
+
+
+def home() -> Path:
+    """Return the folder of the user's own runs: FMNIST_LAB_HOME, else the platform's own."""
+    if chosen := os.environ.get("FMNIST_LAB_HOME"):
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_data_path("fmnist-lab", appauthor=False)
+
+
+def own_path(identity: str) -> Path:
+    """Return the file of one run in the user's own store."""
+    return home() / "runs" / f"{identity}.json"
+
+
+def save(run: Run) -> None:
+    """Write a run into the user's own store, so that it is there whole or not at all.
+
+    One process writes at a time. So all can write to one name first, and what a killed one left
+    there the next overwrites.
+    """
+    path = own_path(run.id)
+    text = run.to_json()
+    record = f'{{"run":{text},"sha256":"{_digest(text)}"}}\n'
+    locks, part = home() / "locks", path.with_name("save.part")
+    for folder in (locks, path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(locks / "save.lock"):
+        try:
+            with part.open("w") as file:
+                file.write(record)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
+    """Return a config's run that holds the parts in `keep`: the user's own, else the published.
+
+    A damaged file is set aside with a warning; its run then counts as missing.
+    """
+    identity = identify(config, DIGEST)
+    candidates = [read_published().get(identity)]
+    path = own_path(identity)
+    try:
+        candidates.insert(0, read_own(path, identity))
+    except FileNotFoundError:
+        pass
+    except RecordError as fault:
+        aside = path.with_suffix(".damaged")
+        with suppress(FileNotFoundError):  # another process was faster
+            path.replace(aside)
+        warnings.warn(
+            f"{fault} It is kept as {aside.name}, the run will be repeated.", stacklevel=2
+        )
+    return next((run for run in candidates if run is not None and run.holds(keep)), None)
+
+
+def find(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> list[Run]:
+    """Return the runs on record among `configs`, in their order, that hold the parts in `keep`."""
+    found = (load(config, keep) for config in configs)
+    return [run for run in found if run is not None]
+
+
+def missing(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> list[Config]:
+    """Return the configs without such a run on record, in their order."""
+    return [config for config in configs if load(config, keep) is None]
+
+
+def read_own(path: Path, identity: str | None = None) -> Run:
+    """Read one file of an own store, which should hold the run of that identity.
+
+    Raises `RecordError` if it is damaged or another run, `FileNotFoundError` if there is none.
+    """
+    try:
+        record = json.loads(path.read_text())
+        if not isinstance(record, dict) or record.keys() != {"run", "sha256"}:
+            raise ValueError("it is no record of a run")
+        text = canonical(record["run"])
+        if _digest(text) != record["sha256"]:
+            raise ValueError("its checksum does not fit")
+        run = Run.from_json(text)
+        if identity not in (None, run.id):
+            raise ValueError(f"it holds run {run.id}")
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{path} is damaged: {str(error).rstrip('.')}.") from error
+    return run
+
+
+def read_lines(path: Path) -> list[Run]:
+    """Read a file of published runs, one a line.
+
+    Raises `RecordError` naming the line that is no run.
+    """
+    runs = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            runs.append(Run.from_json(line))
+        except (ValueError, TypeError) as error:
+            reason = str(error).rstrip(".")
+            raise RecordError(f"{path}, line {number}, is no run: {reason}.") from error
+    return runs
+
+
+def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
+    """Read every run below a folder: own-store files (.json) and published files (.jsonl).
+
+    Returns the runs and one sentence for each that is refused: damaged, or of other data.
+    Raises `RecordError` if there is no such file at all.
+    """
+    readers = {".json": lambda path: [read_own(path)], ".jsonl": read_lines}
+    runs: list[Run] = []
+    refused: list[str] = []
+    paths = [path for path in sorted(folder.rglob("*.json*")) if path.suffix in readers]
+    if not paths:
+        raise RecordError(f"{folder} holds no runs: there is no .json or .jsonl file below it.")
+    for path in paths:
+        try:
+            runs += readers[path.suffix](path)
+        except RecordError as fault:
+            refused.append(str(fault))
+    refused += [
+        f"run {run.id} was trained on other data ({run.data}, not {DIGEST})."
+        for run in runs
+        if run.data != DIGEST
+    ]
+    return [run for run in runs if run.data == DIGEST], refused
+
+
+@cache
+def read_published() -> dict[str, Run]:
+    """Return the published runs by identity."""
+    runs: dict[str, Run] = {}
+    for path in sorted(PUBLISHED.glob("*.jsonl")):
+        for run in read_lines(path):
+            runs[run.id] = fuller(run, runs.get(run.id))
+    return runs
+
+
+def write_lines(path: Path, runs: Iterable[Run]) -> None:
+    """Write runs in the published form: one a line, sorted by their settings, then their seed."""
+
+    def key(run: Run) -> str:
+        settings = asdict(run.config)
+        seed = settings.pop("seed")
+        return canonical(settings) + f"{seed:010d}"
+
+    text = "".join(run.to_json() + "\n" for run in sorted(runs, key=key))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def table(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row a run: its hyperparameters, outcome and metrics at the best epoch.
+
+    Accuracies are fractions; `gap` is train minus validation accuracy at the best epoch,
+    `last_*` are metrics after the last epoch; `seconds` is training time.
+    """
+    rows = []
+    for run in runs:
+        row = {**asdict(run.config), "id": run.id, "stopped_by": run.stopped_by}
+        row |= {"epochs_run": run.epochs, "best_epoch": run.best_epoch, "seconds": run.seconds}
+        row |= run.best | {f"last_{name}": value for name, value in run.last.items()}
+        rows.append(row | {"device": run.environment.get("device")})
+    metrics = [*runs_metrics(), *(f"last_{name}" for name in runs_metrics())]
+    outcome = ["id", "stopped_by", "epochs_run", "best_epoch", "seconds"]
+    # Named, so that a table without rows has them too.
+    frame = pd.DataFrame(rows, columns=[*names(), *outcome, *metrics, "device"])
+    frame[metrics] = frame[metrics].astype(float)
+    frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
+    return frame
+
+
+def runs_metrics() -> list[str]:
+    """Return the names of a run's metrics."""
+    return [
+        f"{part}_{kind}"
+        for part in ("train", "validation", "test")
+        for kind in ("loss", "accuracy")
+    ]
+
+
+def fuller(run: Run, other: Run | None) -> Run:
+    """Return `run`, with the parts that it lacks and the same training recorded elsewhere has."""
+    nothing: frozenset[str] = frozenset()
+    if other is None or run.keeping(nothing) != other.keeping(nothing):
+        return run
+    return replace(run, **{part: getattr(run, part) or getattr(other, part) for part in PARTS})
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What is trained for which question, and where: studies, processes, clusters, progress."""

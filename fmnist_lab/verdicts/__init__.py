@@ -1,0 +1,1 @@
+"""How runs become verdicts on the report's conclusions."""

@@ -1,0 +1,168 @@
+"""The report's conclusions with their verdicts: as data, as a table, as boxes.
+
+Everything is computed from the published runs whenever it is asked for; a reader's own runs count
+only where they are given.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fmnist_lab.config import ConfigError, unknown_name
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import Run
+
+from . import judgement
+from .conclusions import CLAIMS
+from .judgement import Claim, Finding, Judgement
+from .verdict import Name, Verdict
+
+__all__ = ["CLAIMS", "Box", "Claim", "Judgement", "box", "judge", "table"]
+
+# A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
+# telephones from drawing an emoji.
+SYMBOLS: dict[Name, str] = {
+    "supported": "\u2714\ufe0e",
+    "supported but immaterial": "\u2248",
+    "not supported": "\u2718\ufe0e",
+    "inconclusive": "?",
+    "not run yet": "\u2026",
+}
+
+
+def judge(chapter: str | None = None, runs: Iterable[Run] | None = None) -> dict[str, Judgement]:
+    """Judge a chapter's claims, or all, on the published runs or on those given.
+
+    Raises `ConfigError` for a chapter without claims.
+    """
+    chapters = list(dict.fromkeys(claim.chapter for claim in CLAIMS.values()))
+    if chapter is not None and chapter not in chapters:
+        raise ConfigError(unknown_name(chapter, chapters).replace("parameter", "chapter"))
+    chosen = [claim for claim in CLAIMS.values() if chapter in (None, claim.chapter)]
+    return judgement.judge(chosen, records.read_published().values() if runs is None else runs)
+
+
+def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """Return one row a claim, in the report's order, with what was measured and the verdicts."""
+    rows = {
+        name: {
+            "the report says": found.claim.says,
+            "we measured": told(found, lambda verdict, part: numbers(part)),
+            "as run": label(found.as_run),
+            "as claimed": label(found.as_claimed),
+            "reason": told(found, lambda verdict, part: verdict.reason),
+            "runs": found.runs,
+            "figure": link(found.claim),
+        }
+        for name, found in judge(runs=runs).items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+
+
+def box(name: str, runs: Iterable[Run] | None = None) -> Box:
+    """Return a claim's verdict box, which a notebook shows. Raises `ConfigError` for another id."""
+    if name not in CLAIMS:
+        raise ConfigError(unknown_name(name, CLAIMS).replace("parameter", "claim"))
+    return Box(judge(CLAIMS[name].chapter, runs)[name])
+
+
+def label(found: Verdict | None) -> str:
+    """Return a verdict's symbol and word; a dash where the question does not arise."""
+    return "\u2013" if found is None else f"{SYMBOLS[found.name]} {found.name}"
+
+
+def told(found: Judgement, say: Callable[[Verdict, Finding | None], str]) -> str:
+    """Return what there is to say of a claim's verdicts; the second once it rests on runs."""
+    texts = {
+        how: say(verdict, part)
+        for how, (verdict, part) in found.answers.items()
+        if how == "as run" or verdict.n or not found.as_run
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{how}: {text}" for how, text in texts.items())
+
+
+def numbers(part: Finding | None) -> str:
+    """Return what was measured for the part that decides, or nothing where nothing was run."""
+    return f"{part.name}: {part.measured}" if part and part.measured else ""
+
+
+def link(claim: Claim) -> str:
+    """Return the address of a claim's figure in the book: a figure is named after its page."""
+    pages = {claim.chapter for claim in CLAIMS.values()} | {"method"}
+    page = next(p for p in pages if claim.figure.startswith(f"fig-{p.replace('_', '-')}-"))
+    return f"{page}.html#{claim.figure}"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A claim and its verdicts as a notebook, a page or a terminal shows them."""
+
+    judgement: Judgement
+
+    def __repr__(self) -> str:
+        lines = [self._head(), *(f"{name}: {text}" for name, text in self._rows())]
+        lines += [f"- {line}" for line in self._parts()]
+        wrapped = (textwrap.wrap(line, 99, subsequent_indent="  ") for line in lines)
+        return "\n".join(line for lines in wrapped for line in lines)
+
+    def _repr_html_(self) -> str:
+        kind = self.judgement.first.name.replace(" ", "-")
+        # Without the book's style sheet the border alone marks the box.
+        look = "border-left: 0.3em solid var(--verdict, currentColor); padding: 0.1em 0.9em"
+        rows = "".join(
+            f"<p><b>{html.escape(name)}:</b> {html.escape(text)}</p>" for name, text in self._rows()
+        )
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
+        # Some style sheets of JupyterLab take a summary's triangle away.
+        lead = '<summary style="display: list-item">Every part</summary>'
+        parts = f"<details>{lead}<ul>{items}</ul></details>" if items else ""
+        where = f'<p><a href="{link(self.judgement.claim)}">The figure that shows it</a></p>'
+        return (
+            f'<div class="verdict verdict-{kind}" style="{look}">'
+            f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>'
+            f"{rows}{parts}{where}</div>"
+        )
+
+    def _head(self) -> str:
+        found = self.judgement
+        words = [f"{label(verdict)} {how}" for how, (verdict, _) in found.answers.items()]
+        if len({verdict.name for verdict, _ in found.answers.values()}) == 1:
+            words = [label(found.first)]
+        return f"{', '.join(words)} \u2013 claim {found.claim.id}"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        found = self.judgement
+        rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
+        names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
+        rows += [
+            (names[how], f"{label(verdict)}. {sentence(verdict.reason)}")
+            for how, (verdict, _) in found.answers.items()
+        ]
+        return [*rows, ("Runs", f"{found.runs:,}")]
+
+    def _parts(self) -> list[str]:
+        found = self.judgement
+        lines = []
+        for prefix, parts in (("", found.findings), ("as claimed, ", found.claimed_findings)):
+            run = [part for part in parts if part.verdict.name != "not run yet"]
+            if len(parts) > 1 and run:
+                lines += [prefix + part_line(part) for part in run]
+                lines += [f"{prefix}{len(parts) - len(run)} more not run yet"] * (run != [*parts])
+        return lines
+
+
+def part_line(part: Finding) -> str:
+    """Return one line on a part of a claim."""
+    return f"{part.name}: {label(part.verdict)}" + (f", {part.measured}" if part.measured else "")
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter and a full stop; it may start with a number."""
+    return f"{text[:1].upper()}{text[1:]}."

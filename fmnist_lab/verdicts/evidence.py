@@ -1,0 +1,101 @@
+"""The runs that conclusions are judged by, found by the setting they were trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from fmnist_lab.config import Config
+from fmnist_lab.runs.run import Run
+from fmnist_lab.sweeps.studies import STUDIES, TUNING_SEEDS, chosen_rates
+
+from .measures import Measure
+
+# Where each setting is repeated at the learning rate that suits it.
+RETUNED = {"width": "width_retuned", "depth": "depth_retuned"}
+LOSSES = {"cross_entropy": "cross-entropy", "mse": "MSE", "mae": "MAE"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting of a study, all its seeds."""
+
+    study: str
+    value: Any  # of the hyperparameter the study sweeps
+    learning_rate: float | None = None  # of a tuning study, which sweeps it too
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            return LOSSES.get(self.value, self.value)
+        value = scientific(self.value) if isinstance(self.value, float) else self.value
+        rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
+        return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"
+
+
+def scientific(value: float) -> str:
+    """Write a learning rate as the report does: 2.05e-5."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+class Evidence:
+    """Find runs by study and setting.
+
+    `retuned` answers questions about a study with the runs of its counterpart in `RETUNED`. Which
+    learning rate that study trained each setting with follows from the tuning runs given.
+    """
+
+    def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
+        self.retuned = retuned
+        self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
+        self._rates: dict[str, dict[Any, float]] = {}
+        for run in runs:
+            seeds = self._runs.setdefault(replace(run.config, seed=0), {})
+            seeds[run.config.seed] = run
+
+    def of(self, arm: Arm) -> dict[int, Run]:
+        """Return an arm's runs by seed.
+
+        Seeds that chose a learning rate are kept apart from those that confirm it.
+        """
+        study = STUDIES[RETUNED.get(arm.study, arm.study) if self.retuned else arm.study]
+        setting = replace(study.base, seed=0, **{study.swept: arm.value})
+        if study.tuned_by is not None:
+            rate = self.rates(study.tuned_by).get(arm.value)
+            if rate is None:
+                return {}
+            setting = replace(setting, learning_rate=rate)
+        elif arm.learning_rate is not None:
+            setting = replace(setting, learning_rate=arm.learning_rate)
+        tuning = study.seeds == TUNING_SEEDS
+        found = self._runs.get(setting, {})
+        return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
+
+    def rates(self, name: str) -> dict[Any, float]:
+        """Return the learning rate that a tuning study's runs chose for each of its settings."""
+        if name not in self._rates:
+            runs = [run for seeds in self._runs.values() for run in seeds.values()]
+            self._rates[name] = chosen_rates(STUDIES[name], runs)
+        return self._rates[name]
+
+    def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Return a measure by seed (rows) and arm (columns).
+
+        NaN where a seed is missing or its run has no such number. A seed is left out whose runs
+        are not alike in what the measure needs, or all only bound it.
+        """
+        found = {arm: self.of(arm) for arm in arms}
+        rows = {}
+        for seed in sorted(set().union(*found.values())):
+            runs = [found[arm].get(seed) for arm in arms]
+            there = [run for run in runs if run is not None]
+            if len({measure.alike(run) for run in there}) > 1:
+                continue
+            if all(measure.bound(run) for run in there):
+                continue
+            rows[seed] = [None if run is None else measure.of(run) for run in runs]
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(arms), dtype=float)
+        return frame.dropna(how="all")

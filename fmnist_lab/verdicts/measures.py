@@ -1,0 +1,164 @@
+"""What is read off one run to judge a conclusion: one number a run.
+
+Ratios are the natural measure of epochs, times and losses, so those measures are logarithms: a
+difference of two is the logarithm of a ratio, and is shown as one (unit "×").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fmnist_lab.runs.run import Run
+
+from .statistics import MATERIAL
+
+# The smallest ratio that matters for epochs, times and losses: a tenth. Our choice: what would be
+# overlooked in a curve or a bill.
+TENTH = math.log(1.1)
+CHANCE = 0.1  # accuracy of guessing among ten classes: what a run that diverged at once is worth
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a run; None where the run has no such number."""
+
+    name: str
+    of: Callable[[Run], float | None]
+    unit: str = "points"  # of a difference, as `verdict.show` writes it
+    material: float = MATERIAL  # smallest difference that matters, in the measure's own scale
+    # What two runs must share to be compared; runs of one seed that differ in it are left out.
+    alike: Callable[[Run], Any] = lambda run: None
+    # Whether the run ended before the number could be known; then it is a lower bound, and a seed
+    # on which that is so in every setting compared says nothing.
+    bound: Callable[[Run], bool] = lambda run: False
+    lacking: str = "share no seed"  # why no seed may allow a comparison: "these settings ..."
+
+
+def at_best(name: str) -> Callable[[Run], float | None]:
+    """Return a reader of a metric at the best epoch; an accuracy never recorded is chance."""
+    fallback = CHANCE if name.endswith("accuracy") else None
+    return lambda run: fallback if run.best.get(name) is None else run.best[name]
+
+
+def gap(metrics: dict[str, float | None]) -> float | None:
+    """Return training minus validation accuracy."""
+    train, validation = metrics.get("train_accuracy"), metrics.get("validation_accuracy")
+    return None if train is None or validation is None else train - validation
+
+
+def log(value: float | None) -> float | None:
+    """Return the natural logarithm; None for a number that has none."""
+    return math.log(value) if value is not None and value > 0 else None
+
+
+def curve(run: Run, metric: str) -> list[float]:
+    """Return a metric after each epoch, up to the first that is not finite."""
+    values: list[float] = []
+    for value in run.history[metric]:
+        if value is None:
+            break
+        values.append(value)
+    return values
+
+
+def jolt(values: Sequence[float] | np.ndarray) -> float | None:
+    """Return a curve's typical jolt: the median absolute second difference of its points.
+
+    A straight line has none, and a median passes over the steep first epochs. None for fewer
+    than three points.
+    """
+    steps = np.diff(np.asarray(values, float), 2)
+    steps = steps[np.isfinite(steps)]
+    return float(np.median(np.abs(steps))) if steps.size else None
+
+
+def epochs_to(run: Run, target: float) -> float:
+    """Return the epochs, linear in between, until validation accuracy first reaches `target`.
+
+    A run that does not get there counts with its epochs at most: a lower bound.
+    """
+    before = CHANCE
+    for epoch, value in enumerate(curve(run, "validation_accuracy")):
+        if value >= target:
+            return epoch + (target - before) / (value - before)
+        before = value
+    return float(run.config.epochs)
+
+
+def reaching(target: float) -> Measure:
+    """Measure the epochs until validation accuracy first reaches `target`, a fraction."""
+    return Measure(
+        name=f"epochs to {100 * target:.0f} % validation accuracy",
+        of=lambda run: log(epochs_to(run, target)),
+        unit="×",
+        material=TENTH,
+        bound=lambda run: max(curve(run, "validation_accuracy"), default=0.0) < target,
+        lacking=f"never reach {100 * target:.0f} % validation accuracy",
+    )
+
+
+def spikiness(run: Run) -> float | None:
+    """Return how much larger the training loss's jolts are from step to step than by epoch."""
+    if run.step_losses is None:
+        return None
+    steps, epochs = jolt(run.losses_by_step()), jolt(curve(run, "train_loss"))
+    return log(steps / epochs) if steps and epochs else None
+
+
+def loss_rise(run: Run) -> float | None:
+    """Return the last validation loss over the lowest."""
+    losses = curve(run, "validation_loss")
+    return log(losses[-1] / min(losses)) if losses else None
+
+
+def _hit_cap(run: Run) -> bool:
+    return run.stopped_by == "epochs"
+
+
+ACCURACY = Measure("validation accuracy", at_best("validation_accuracy"))
+TRAIN_ACCURACY = Measure("training accuracy", at_best("train_accuracy"))
+TEST_ACCURACY = Measure("test accuracy", at_best("test_accuracy"))
+GAP = Measure("gap between training and validation accuracy", lambda run: gap(run.best))
+LAST_GAP = Measure("gap after the last epoch", lambda run: gap(run.last))
+SAVED = Measure(
+    "share of the epochs allowed that patience saved",
+    lambda run: 1 - run.epochs / run.config.epochs if run.stopped_by == "patience" else 0.0,
+    unit="%",
+    material=0.1,  # a tenth, as for ratios
+)
+LOWEST = Measure(
+    "epoch of the lowest validation loss",
+    lambda run: log(run.best_epoch),
+    unit="×",
+    material=TENTH,
+    bound=_hit_cap,
+    lacking="were still improving when they hit the cap on epochs",
+)
+FIRST_LOSS = Measure(
+    "training loss in the first epoch",
+    lambda run: log(run.history["train_loss"][0]),
+    unit="×",
+    material=TENTH,
+)
+ROUGHNESS = Measure(
+    "roughness of the validation loss",
+    lambda run: log(jolt(curve(run, "validation_loss"))),
+    unit="×",
+    material=TENTH,
+)
+SPIKINESS = Measure("jolts by step over jolts by epoch", spikiness, unit="×", material=TENTH)
+LOSS_RISE = Measure("rise of the validation loss from its lowest", loss_rise, "×", TENTH)
+SECONDS = Measure(
+    "training time",
+    lambda run: log(run.seconds),
+    unit="×",
+    material=TENTH,
+    # A second of one machine, or of a larger stack, is not a second of another.
+    alike=lambda run: (run.environment.get("device"), run.environment.get("stack")),
+    lacking="have no seed trained on the same device",
+)

@@ -1,0 +1,110 @@
+"""The table of all claims."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from fmnist_lab.config import Config
+from fmnist_lab.pictures import verdicts as ledger
+from fmnist_lab.pictures.verdicts import Ledger, counts, undecided
+from fmnist_lab.verdicts import claims
+from fmnist_lab.verdicts.claims import CLAIMS
+from fmnist_lab.verdicts.judgement import judge
+
+
+@pytest.fixture(scope="module")
+def made_up(made_up_run):
+    """Cross-entropy far above MSE on three seeds; MAE on one."""
+    accuracy = {"cross_entropy": 0.9, "mse": 0.8, "mae": 0.7}
+    runs = [
+        made_up_run(Config(loss=loss, seed=seed), accuracy=accuracy[loss] + 0.001 * seed**2 * sign)
+        for loss, sign in (("cross_entropy", 1), ("mse", -1), ("mae", 1))
+        for seed in range(1 if loss == "mae" else 3)
+    ]
+    return judge(list(CLAIMS.values()), runs)
+
+
+def rows(found):
+    return re.findall(r"<tr><th scope=\"row\">(\w+)</th>(.*?)</tr>", Ledger(found)._repr_html_())
+
+
+def test_every_claim_has_one_row_in_the_reports_order(made_up):
+    assert [name for name, _ in rows(made_up)] == list(CLAIMS)
+
+
+def test_a_row_holds_the_conclusion_the_numbers_the_verdict_and_a_link(made_up):
+    cells = dict(rows(made_up))["L1"]
+    assert CLAIMS["L1"].says in cells
+    assert "one run" in cells
+    assert "7 runs" in cells
+    assert '<b class="verdict-inconclusive">? inconclusive</b>' in cells
+    assert 'href="loss.html#fig-loss-accuracy"' in cells
+
+
+def test_one_run_is_not_told_as_several(made_up_run):
+    found = judge([CLAIMS["L1"]], [made_up_run(Config(loss="mse"))])
+    assert "<p>1 run</p>" in dict(rows(found))["L1"]
+
+
+def test_an_interval_has_its_unit_once_and_a_minus_sign(made_up):
+    (finding,) = (f for f in made_up["L2"].findings if "MSE" in f.name)
+    assert finding.measured == "+0.00 points (95 % interval +0.00 to +0.00 points, 3 seeds)"
+    lower = replace(finding.verdict, estimate=-0.001, low=-0.0043, high=0.0013)
+    assert replace(finding, verdict=lower).measured == (
+        "−0.10 points (95 % interval −0.43 to +0.13 points, 3 seeds)"
+    )
+
+
+def test_a_claim_with_two_verdicts_names_them(made_up):
+    cells = dict(rows(made_up))["W1"]
+    assert cells.count("<i>as run:</i> <b") == cells.count("<i>as claimed:</i> <b") == 1
+
+
+def test_a_claim_that_one_rate_cannot_decide_says_so(made_up):
+    cells = dict(rows(made_up))["D4"]
+    assert "<i>as claimed:</i>" in cells
+    assert "<i>as run:</i>" not in cells
+
+
+def test_what_was_not_measured_is_a_dash(made_up):
+    assert "<td>–</td>" in dict(rows(made_up))["F1"]
+
+
+def test_words_are_escaped(made_up):
+    assert not re.search(r"&(?!amp;|lt;|gt;|quot;|#x27;)", Ledger(made_up)._repr_html_())
+
+
+def test_the_why_leaves_out_the_numbers_that_stand_beside_it(made_up):
+    verdict = made_up["L1"].findings[0].verdict
+    assert "95 % interval" in verdict.reason
+    assert "95 % interval" not in ledger.ending(verdict)
+    assert verdict.reason.endswith(ledger.ending(verdict))
+
+
+def test_verdicts_are_counted_as_run_and_as_claimed(made_up):
+    table = counts(made_up)
+    assert table["as run"].sum() == sum(item.as_run is not None for item in made_up.values())
+    assert table["as claimed"].sum() == sum(x.as_claimed is not None for x in made_up.values())
+    assert list(table.index) == [f"{symbol} {name}" for name, symbol in claims.SYMBOLS.items()]
+
+
+def test_only_inconclusive_verdicts_are_undecided(made_up):
+    expected = [
+        name
+        for name, item in made_up.items()
+        for verdict in (item.as_run, item.as_claimed)
+        if verdict is not None and verdict.name == "inconclusive"
+    ]
+    assert "L1" in expected
+    assert list(undecided(made_up).index) == expected
+
+
+def test_nothing_undecided_is_an_empty_table():
+    assert undecided({}).empty
+
+
+def test_a_terminal_gets_a_line_a_claim(made_up):
+    lines = repr(Ledger(made_up)).splitlines()
+    assert len(lines) == len(CLAIMS) + 1
+    assert lines[1].startswith("L1 ? inconclusive")

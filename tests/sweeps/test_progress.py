@@ -1,0 +1,128 @@
+"""fmnist_lab.sweeps.progress: the bar moves with every epoch, and estimates grow with the work."""
+
+import sys
+import types
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmnist_lab.config import Config
+from fmnist_lab.sweeps import progress
+
+CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
+SEEDS = [replace(CONFIG, seed=seed) for seed in range(2)]
+SPEED = 1e10  # floating-point operations a second
+
+
+class Bar(list[float]):
+    """What a progress bar is told."""
+
+    def update(self, runs):
+        self.append(runs)
+
+    def set_postfix_str(self, text, refresh):
+        self.text = text
+
+
+def test_the_bar_moves_with_every_epoch_and_ends_at_the_number_of_runs():
+    bar = Bar()
+    shown = progress.Progress(bar)
+    for number in (1, 2):
+        shown.advance(SEEDS[0], number, 1)
+    assert bar == [0.5, 0.5]
+    assert bar.text == "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2"
+    shown.advance(SEEDS[1], 1, 1)
+    shown.finish([SEEDS[0]])
+    shown.finish([SEEDS[1]])  # it stopped early
+    assert bar == [0.5, 0.5, 0.5, 0.0, 0.5]
+    shown.advance(SEEDS[1], 2, 1)  # a worker's message may come after its run
+    assert sum(bar) == 2
+
+
+@pytest.mark.parametrize(
+    ("kernel", "session", "live"),
+    [(False, None, False), (True, None, False), (True, "width.ipynb", True)],
+)
+def test_a_widget_is_shown_only_where_a_person_watches(kernel, session, live, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    if kernel:
+        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    if session:
+        monkeypatch.setenv("JPY_SESSION_NAME", session)
+    made = []
+
+    def make(name, **options):
+        made.append(name)
+        return nullcontext()
+
+    for name in ("auto_bar", "text_bar"):
+        monkeypatch.setattr(progress, name, partial(make, name))
+    with progress.bar(1, progress=True):
+        pass
+    assert made == ["auto_bar" if live else "text_bar"]
+
+
+configs = st.builds(
+    Config,
+    depth=st.integers(0, 4),
+    width=st.integers(1, 4192),
+    batch_size=st.integers(1, 1024),
+    epochs=st.integers(1, 500),
+    train_size=st.integers(1, 24_000),
+)
+
+
+@given(configs)
+def test_an_estimate_is_positive_and_grows_with_the_work(config):
+    seconds = progress.estimate(config, SPEED)
+    assert seconds > 0
+    assert progress.estimate(replace(config, epochs=2 * config.epochs), SPEED) == 2 * seconds
+    doubled = replace(config, train_size=2 * config.train_size)
+    assert seconds < progress.estimate(doubled, SPEED) < 2 * seconds  # validation stays the same
+    deeper = replace(config, depth=config.depth + 1, width=max(config.width, 128))
+    assert progress.estimate(deeper, SPEED) > seconds
+    assert progress.estimate(replace(config, batch_size=2048), SPEED) < seconds
+    if config.depth:
+        assert progress.estimate(replace(config, width=2 * config.width), SPEED) > seconds
+
+
+def test_an_epochs_arithmetic_is_that_of_training_and_of_validation():
+    softmax_regression = Config(depth=0, train_size=1000)  # 7,840 weights and 10 biases
+    assert progress.arithmetic(softmax_regression) == 7850 * (6 * 1000 + 2 * 12_000)
+    whole = progress.arithmetic(Config())
+    assert progress.arithmetic(Config(train_size=24_000)) == pytest.approx(whole * 168 / 312)
+
+
+def test_speed_is_that_of_one_core_and_threads_are_restored(monkeypatch):
+    threads, mm = [], torch.mm
+
+    def observed(*matrices):
+        threads.append(torch.get_num_threads())
+        return mm(*matrices)
+
+    monkeypatch.setattr(torch, "mm", observed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert progress.speed.__wrapped__("cpu") > 1e8  # a slow core makes several 1e9
+        assert set(threads) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0.2, "0 s"), (1.4, "1 s"), (89, "89 s"), (90, "1.5 min"), (600, "10.0 min")),
+        *((5399, "90.0 min"), (5400, "1.5 h"), (360_000, "100.0 h")),
+    ],
+)
+def test_a_duration_is_told_in_the_largest_unit_that_fits(seconds, text):
+    assert progress.duration(seconds) == text

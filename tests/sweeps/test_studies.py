@@ -1,0 +1,288 @@
+"""fmnist_lab.sweeps.studies: which runs a question needs; what a reader may ask instead."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.data import DIGEST
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import identify
+from fmnist_lab.sweeps import studies
+from fmnist_lab.sweeps.studies import STUDIES, Study
+from fmnist_lab.verdicts import evidence
+
+WIDTH = STUDIES["width"]
+each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+plain = [study for study in STUDIES.values() if study.tuned_by is None]
+each_plain_study = pytest.mark.parametrize("study", plain, ids=lambda study: study.name)
+
+
+def swept(study: Study) -> list[Any]:
+    return [getattr(setting, study.swept) for setting in study.settings()]
+
+
+def faults(study: Study, **given) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        study.vary(**given)
+    return str(caught.value).splitlines()
+
+
+# --- The report's questions
+
+
+def test_the_width_study_is_the_reports():
+    assert [
+        (c.loss, c.depth, c.width, c.batch_size, c.learning_rate, c.epochs, c.patience)
+        for c in WIDTH.settings()
+    ] == [
+        ("cross_entropy", 2, width, 512, 2.05e-5, 100, 5) for width in (128, 512, 1024, 2096, 4192)
+    ]
+    assert WIDTH.seeds == tuple(range(10))
+
+
+@each_study
+def test_a_study_is_found_by_its_name_and_says_what_it_asks(study):
+    assert studies.study(study.name) is study
+    assert study.question.endswith("?")
+    assert study.report
+    assert study.swept in study.grid
+    assert study.tuned_by is None or study.tuned_by in STUDIES
+
+
+@each_plain_study
+def test_a_study_has_every_setting_at_every_seed_once(study):
+    configs = study.configs()
+    settings = 1
+    for values in study.grid.values():
+        settings *= len(values)
+    assert len(configs) == settings * len(study.seeds)
+    assert len({identify(config, DIGEST) for config in configs}) == len(configs)
+    assert {config.seed for config in configs} == set(study.seeds)
+    assert swept(study.vary()) == swept(study)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("widht", "there is no study 'widht': did you mean 'width'?"),
+        ("xyz", f"there is no study 'xyz': known are {', '.join(STUDIES)}."),
+    ],
+)
+def test_an_unknown_study_is_answered_with_those_there_are(name, sentence):
+    with pytest.raises(ConfigError) as caught:
+        studies.study(name)
+    assert str(caught.value) == sentence
+
+
+def test_seeds_that_choose_a_learning_rate_confirm_nothing():
+    assert not set(studies.TUNING_SEEDS) & set(studies.CONFIRMING_SEEDS)
+
+
+def test_the_tuning_rates_are_a_quarter_of_a_decade_apart():
+    assert studies.TUNING_RATES[0] == 1e-5
+    assert studies.TUNING_RATES[-1] == 1e-2
+    for low, high in zip(studies.TUNING_RATES, studies.TUNING_RATES[1:], strict=False):
+        assert high / low == pytest.approx(10**0.25, rel=0.01)
+
+
+# --- What a reader may ask instead
+
+
+@pytest.mark.parametrize(
+    ("given", "widths"),
+    [
+        ({"width": 100}, [100]),
+        ({"width": [64, 100]}, [64, 100]),
+        ({"width": (100, 64)}, [100, 64]),
+        ({"width": [64, 64.0]}, [64]),
+        ({"width": 1e3}, [1000]),
+        ({}, [128, 512, 1024, 2096, 4192]),
+    ],
+)
+def test_the_swept_hyperparameter_takes_one_value_or_several(given, widths):
+    assert swept(WIDTH.vary(**given)) == widths
+
+
+def test_any_other_hyperparameter_takes_one_value_for_all_settings():
+    study = WIDTH.vary(width=[64, 100], seeds=2, epochs=3, loss="mse", batch_size=[32])
+    assert study.configs() == [
+        replace(WIDTH.base, width=width, seed=seed, epochs=3, loss="mse", batch_size=32)
+        for width in (64, 100)
+        for seed in (0, 1)
+    ]
+    assert WIDTH.base.epochs == 100
+    assert WIDTH.grid == {"width": studies.WIDTHS}
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 12, 1000, 2.0])
+def test_seeds_are_counted_from_the_studys_first_and_beyond_its_last(seeds):
+    assert WIDTH.vary(seeds=seeds).seeds == tuple(range(int(seeds)))
+    tuning = STUDIES["width_tuning"].vary(seeds=seeds)
+    assert tuning.seeds == tuple(range(100, 100 + int(seeds)))
+
+
+def test_without_layers_all_widths_are_one_setting():
+    study = WIDTH.vary(depth=0, seeds=2)
+    assert study.configs() == [replace(WIDTH.base, depth=0, seed=seed) for seed in (0, 1)]
+
+
+RULE = "it must be a whole number from 1 to 1,000."
+HINGE = (
+    "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
+)
+KNOWN = (
+    *("loss", "depth", "width", "batch_size"),
+    *("learning_rate", "epochs", "patience", "train_size"),
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"width": -5}, "width is -5; it must be a whole number from 1 to 16,384."),
+        ({"width": "abc"}, "width is 'abc'; it must be a whole number from 1 to 16,384."),
+        ({"width": "[8,16]"}, "width is '[8,16]'; it must be a whole number from 1 to 16,384."),
+        ({"wdth": 1024}, "there is no parameter 'wdth': did you mean 'width'?"),
+        ({"loss": "hinge"}, HINGE),
+        (
+            {"learning_rate": "1e-3x"},
+            "learning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
+        ),
+        ({"width": []}, "width is []; give one value, a list of at least one."),
+        ({"depth": [1, 2]}, "depth is [1, 2]; give one value, no list."),
+        ({"depth": []}, "depth is []; give one value, no list."),
+        *(({"seeds": n}, f"seeds is {n!r}; {RULE}") for n in (0, -1, 1001, 2.5, True, "3", None)),
+        ({"seed": 3}, f"there is no parameter 'seed': known are {', '.join(KNOWN)}."),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(given, sentence):
+    assert faults(WIDTH, **given) == [sentence]
+
+
+def test_all_faults_are_named_at_once():
+    given = {"seeds": 0, "width": [64, -5, "abc"], "wdth": 8, "depth": [1, 2], "loss": "hinge"}
+    assert faults(WIDTH, **given) == [
+        f"seeds is 0; {RULE}",
+        "width is -5; it must be a whole number from 1 to 16,384.",
+        "width is 'abc'; it must be a whole number from 1 to 16,384.",
+        "there is no parameter 'wdth': did you mean 'width'?",
+        "depth is [1, 2]; give one value, no list.",
+        HINGE,
+    ]
+
+
+@given(
+    st.lists(st.integers(1, 16_384), min_size=1, max_size=4),
+    st.integers(1, 20),
+    st.integers(0, 16),
+    st.floats(1e-9, 1.0),
+)
+def test_whatever_is_allowed_gives_each_setting_once_a_seed(widths, seeds, depth, rate):
+    study = WIDTH.vary(width=widths, seeds=seeds, depth=depth, learning_rate=rate)
+    expected = dict.fromkeys(
+        replace(WIDTH.base, width=width, depth=depth, learning_rate=rate, seed=seed)
+        for width in widths
+        for seed in range(seeds)
+    )
+    assert study.configs() == list(expected)
+
+
+# --- What is on record
+
+
+@pytest.mark.usefixtures("home", "published")
+class TestRecorded:
+    study = WIDTH.vary(width=[8, 16], epochs=2, seeds=10)
+
+    def save(self, made_up_run, width, seeds, **fields):
+        for seed in seeds:
+            config = replace(self.study.base, width=width, seed=seed)
+            records.save(made_up_run(config, **fields))
+
+    @pytest.mark.parametrize("fresh", [0, 3])
+    def test_a_setting_has_the_seeds_on_record_or_fresh_ones(self, made_up_run, fresh):
+        self.save(made_up_run, 8, (0, 4, 5, 9, 10))
+        assert [(c.width, c.seed) for c in self.study.recorded(fresh)] == [
+            *((8, seed) for seed in (0, 4, 5, 9)),
+            *((16, seed) for seed in range(fresh)),
+        ]
+
+    def test_runs_that_lack_a_part_the_study_shows_do_not_count(self, made_up_run):
+        self.save(made_up_run, 8, range(5))
+        self.save(made_up_run, 8, (1, 3), predictions="AAAA")
+        study = replace(self.study, keep=frozenset({"predictions"}))
+        assert [c.seed for c in study.recorded() if c.width == 8] == [1, 3]
+
+
+@pytest.mark.usefixtures("home", "published")
+class TestTuning:
+    """A tuned study takes each setting's best learning rate from its tuning study's runs."""
+
+    rates = (1e-4, 1e-3)
+
+    @pytest.fixture(autouse=True)
+    def small_studies(self, monkeypatch):
+        base = Config(width=8, epochs=2)
+        grid = {"width": (8, 16), "learning_rate": self.rates}
+        tuning = Study("tuning", "?", "", base, grid, seeds=(100, 101))
+        tuned = Study("tuned", "?", "", base, {"width": (8, 16)}, seeds=(0, 1), tuned_by="tuning")
+        monkeypatch.setattr(studies, "STUDIES", {"tuning": tuning, "tuned": tuned})
+        self.tuning, self.tuned = tuning, tuned
+
+    def record(self, made_up_run, width, accuracies, test=0.5):
+        """Save runs of one width: a validation accuracy for each rate and tuning seed."""
+        for rate, by_seed in zip(self.rates, accuracies, strict=True):
+            for seed, accuracy in zip(self.tuning.seeds, by_seed, strict=True):
+                config = replace(self.tuning.base, width=width, learning_rate=rate, seed=seed)
+                run = made_up_run(config)
+                best = run.best | {"validation_accuracy": accuracy, "test_accuracy": test / rate}
+                records.save(replace(run, best=best))
+
+    def test_without_runs_there_is_nothing_to_compare(self):
+        assert studies.chosen_rates(self.tuning) == {}
+        assert self.tuned.configs() == []
+        assert studies.tuning_table(self.tuning).empty
+
+    def test_each_setting_gets_the_rate_of_highest_mean_validation_accuracy(self, made_up_run):
+        self.record(made_up_run, 8, [(0.9, 0.5), (0.8, 0.8)])
+        self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
+        assert studies.chosen_rates(self.tuning) == {8: 1e-3, 16: 1e-4}
+        assert [(c.width, c.learning_rate, c.seed) for c in self.tuned.configs()] == [
+            *((8, 1e-3, seed) for seed in (0, 1)),
+            *((16, 1e-4, seed) for seed in (0, 1)),
+        ]
+
+    def test_a_setting_counts_once_every_rate_has_all_its_seeds(self, made_up_run):
+        self.record(made_up_run, 8, [(0.9, 0.5), (0.8, 0.8)])
+        self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
+        last = replace(self.tuning.base, width=16, learning_rate=1e-3, seed=101)
+        records.own_path(identify(last, DIGEST)).unlink()
+        assert studies.chosen_rates(self.tuning) == {8: 1e-3}
+        assert {c.width for c in self.tuned.configs()} == {8}
+
+    @pytest.mark.parametrize("diverging", [(None, None), (0.9, None)])
+    def test_a_rate_at_which_runs_diverge_is_judged_and_not_chosen(self, made_up_run, diverging):
+        self.record(made_up_run, 8, [(0.6, 0.5), diverging])
+        self.record(made_up_run, 16, [diverging, (0.6, 0.5)])
+        assert studies.chosen_rates(self.tuning) == {8: 1e-4, 16: 1e-3}
+
+    def test_the_lowest_of_equally_good_rates_is_chosen(self, made_up_run):
+        self.record(made_up_run, 8, [(0.6, 0.5), (0.5, 0.6)])
+        assert studies.chosen_rates(self.tuning) == {8: 1e-4}
+
+    def test_the_test_images_have_no_say_in_the_choice(self, made_up_run):
+        for sign in (1, -1):
+            self.record(made_up_run, 8, [(0.6, 0.6), (0.7, 0.7)], test=sign)
+            assert studies.chosen_rates(self.tuning) == {8: 1e-3}
+
+    def test_a_verdicts_evidence_rests_on_the_same_choice(self, made_up_run, monkeypatch):
+        monkeypatch.setattr(evidence, "STUDIES", studies.STUDIES)
+        monkeypatch.setattr(evidence, "TUNING_SEEDS", self.tuning.seeds)
+        self.record(made_up_run, 8, [(0.6, 0.5), (0.9, None)])
+        self.record(made_up_run, 16, [(0.6, 0.5), (0.5, 0.6)])
+        runs = records.find(self.tuning.configs())
+        assert evidence.Evidence(runs).rates("tuning") == studies.chosen_rates(self.tuning)

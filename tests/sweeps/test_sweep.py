@@ -1,0 +1,305 @@
+"""fmnist_lab.sweeps.sweep: what is missing is trained once and kept, and nothing else is."""
+
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tqdm import tqdm
+
+from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.runs import records
+from fmnist_lab.sweeps import progress, sweep
+from fmnist_lab.training import trainer
+
+CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
+SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
+STEPS = frozenset({"step_losses"})
+CPU, GPU = sweep.Worker("cpu", speed=5e10), sweep.Worker("cuda:0", speed=1e13)
+
+
+class InThisThread(Executor):
+    """The plainest executor there is."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future: Future[Any] = Future()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # as concurrent.futures' own do
+                future.set_exception(error)
+        return future
+
+
+# --- What is trained
+
+
+def test_only_what_is_missing_is_trained_and_a_second_call_trains_nothing(trained, made_up_run):
+    records.save(made_up_run(SEEDS[1], accuracy=0.25))
+    runs = sweep.sweep(SEEDS, executor=InThisThread(), progress=False)
+    assert trained == [SEEDS[0], SEEDS[2]]
+    assert [run.config for run in runs] == SEEDS
+    assert runs[1].best["test_accuracy"] == 0.25
+    assert sweep.sweep(SEEDS, progress=False) == runs
+    assert sweep.sweep(SEEDS[::-1], progress=False) == runs[::-1]
+    assert trained == [SEEDS[0], SEEDS[2]]
+
+
+def test_a_single_run_is_trained_in_this_process_and_kept_with_its_predictions(trained):
+    (run,) = sweep.sweep(SEEDS[:1], progress=False)
+    assert trained == SEEDS[:1]
+    assert run.predictions is not None
+    assert run.step_losses is None
+    assert records.load(SEEDS[0]) == run
+
+
+def test_a_config_given_twice_is_trained_once_and_returned_twice(trained):
+    one, other = sweep.sweep([SEEDS[0], SEEDS[0]], progress=False)
+    assert trained == SEEDS[:1]
+    assert one == other
+
+
+def test_a_run_that_lacks_a_part_is_trained_again_with_it(computed, trained):
+    (bare,) = sweep.sweep(SEEDS[:1], progress=False)
+    (full,) = sweep.sweep(SEEDS[:1], keep=STEPS, progress=False)
+    assert trained == [SEEDS[0], SEEDS[0]]
+    assert full.step_losses is not None
+    assert computed(full.keeping(sweep.KEPT)) == computed(bare)
+    assert sweep.sweep(SEEDS[:1], keep=STEPS, progress=False) == [full]
+    assert len(trained) == 2
+
+
+def test_a_damaged_record_is_trained_again(computed, trained):
+    (run,) = sweep.sweep(SEEDS[:1], progress=False)
+    records.own_path(run.id).write_text("{")
+    with pytest.warns(UserWarning, match="the run will be repeated"):
+        (again,) = sweep.sweep(SEEDS[:1], progress=False)
+    assert computed(again) == computed(run)
+    assert records.load(SEEDS[0]) == again
+
+
+def test_of_a_stack_only_the_missing_members_are_trained(trained, made_up_run):
+    records.save(made_up_run(SEEDS[0]))
+    runs = sweep.train_job(SEEDS, STEPS, "cpu")
+    assert trained == SEEDS  # the one on record has no step losses
+    assert all(run.step_losses is not None for run in runs)
+    more = [*SEEDS, replace(CONFIG, seed=3)]
+    assert sweep.train_job(more, frozenset(), "cpu")[:3] == runs
+    assert trained == [*SEEDS, more[3]]
+
+
+# --- Who trains it
+
+
+def test_any_executor_trains_the_same_runs(computed, trained, monkeypatch, tmp_path):
+    with ThreadPoolExecutor(2) as threads:
+        parallel = sweep.sweep(SEEDS, executor=threads, progress=False)
+    assert sorted(trained, key=lambda c: c.seed) == SEEDS
+    assert all(records.load(run.config) == run for run in parallel)
+    for run in parallel:
+        records.own_path(run.id).unlink()
+    serial = sweep.sweep(SEEDS, executor=InThisThread(), progress=False)
+    assert [computed(run) for run in serial] == [computed(run) for run in parallel]
+
+
+def test_runs_of_a_worker_with_a_store_of_its_own_are_kept_here_too(trained, tmp_path):
+    class Elsewhere(InThisThread):
+        def submit(self, fn, /, *args, **kwargs):
+            with pytest.MonkeyPatch.context() as there:
+                there.setenv("FMNIST_LAB_HOME", str(tmp_path / "there"))
+                return super().submit(fn, *args, **kwargs)
+
+    runs = sweep.sweep(SEEDS[:2], executor=Elsewhere(), progress=False)
+    assert [records.load(config) for config in SEEDS[:2]] == runs
+    assert len(list((tmp_path / "there" / "runs").glob("*.json"))) == 2
+
+
+def test_threads_are_as_before_after_a_sweep(trained):
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(2) as threads:
+        sweep.sweep(SEEDS[:2], executor=threads, progress=False)
+    assert torch.get_num_threads() == before
+
+
+def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeypatch):
+    train = trainer.train
+
+    def fail_at_seed_1(configs, *arguments, **options):
+        if configs[0].seed == 1:
+            raise KeyboardInterrupt
+        return train(configs, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", fail_at_seed_1)
+    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(1) as threads:
+        sweep.sweep(SEEDS, executor=threads, progress=False)
+    assert [run.config for run in records.find(SEEDS)] in ([SEEDS[0]], [SEEDS[0], SEEDS[2]])
+    monkeypatch.setattr(trainer, "train", train)
+    assert len(sweep.sweep(SEEDS, executor=InThisThread(), progress=False)) == 3
+    assert trained.count(SEEDS[0]) == 1
+
+
+def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
+    wide = [replace(config, width=16) for config in SEEDS]
+    configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
+    assert sweep.stacks(configs, CPU) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
+    assert sweep.stacks(configs, GPU) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
+
+
+def test_a_small_network_in_many_small_steps_is_not_cheap():
+    long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
+    assert progress.arithmetic(long) < progress.arithmetic(short)
+    assert sweep.stacks([long, short], CPU) == [[short], [long]]
+
+
+@pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"patience": 3}])
+def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
+    configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
+    jobs = sweep.stacks(configs, GPU)
+    assert sorted(len(job) for job in jobs) == [3, 3]
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
+    for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        with pytest.raises(ConfigError) as caught:
+            sweep.sweep([], device=device)
+        assert str(caught.value) == f"device is {device!r}; this machine allows {allowed}."
+
+
+def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert [sweep.resolve(device) for device in ("auto", "cpu")] == ["cpu", "cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert [sweep.resolve(device) for device in ("auto", "cpu", "cuda:0")] == [
+        *("cuda", "cpu", "cuda:0")
+    ]
+
+
+# --- What is said
+
+
+def test_a_stack_of_which_some_runs_were_on_record_ends_the_bar_at_its_size(trained, made_up_run):
+    records.save(made_up_run(SEEDS[0]))
+    updates: list[float] = []
+    bar = SimpleNamespace(update=updates.append, set_postfix_str=lambda text, refresh: None)
+    shown = progress.Progress(bar)
+    sweep.train_job(SEEDS, frozenset(), "cpu", shown.epoch)
+    shown.finish(SEEDS)
+    assert sum(updates) == pytest.approx(3)
+    assert all(step >= 0 for step in updates)
+
+
+def test_the_estimate_and_the_bar_go_to_stderr(trained, capsys):
+    sweep.sweep(SEEDS[:2], executor=InThisThread())
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, *_ = err.splitlines()
+    assert first.startswith("Training 2 run(s) on cpu: about ")
+    assert first.endswith(" at most on one worker.")
+    assert "2.0/2 runs [" in err
+    sweep.sweep(SEEDS[:2])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_run_in_this_process_shows_its_epochs(trained, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "text_bar", eager)
+    sweep.sweep(SEEDS[:1])
+    err = capsys.readouterr().err
+    assert "0.5/1 runs [" in err
+    assert "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2" in err
+
+
+def eager(**options):
+    return tqdm(**(options | {"mininterval": 0, "miniters": 0}))
+
+
+def test_without_progress_nothing_is_said(trained, capsys):
+    sweep.sweep(SEEDS[:1], progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+# --- Who trains together
+
+
+@pytest.fixture
+def an_hour(monkeypatch):
+    """Every run takes an hour of a worker of speed 1."""
+    monkeypatch.setattr(sweep, "estimate", lambda config, speed: 3600 / speed)
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
+    monkeypatch.setattr(sweep, "speed", lambda device: 1.0)
+    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
+        monkeypatch.setattr(trainer, "usable_cpus", lambda cores=cores: cores)
+        with sweep.crew("cpu", None, None) as crew:
+            expected = f"Training 3 run(s) on cpu: about {text} at most."
+            assert crew.estimate_text(SEEDS) == expected
+
+
+@pytest.mark.usefixtures("an_hour")
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ([("cuda", 1.0)], "on cuda: about 3.0 h"),
+        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's job
+        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
+        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
+        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
+    ],
+)
+def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
+    workers, said
+):
+    crew = sweep.Crew([sweep.Worker(*worker) for worker in workers], called=" on all")
+    assert crew.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
+
+
+def test_seeds_are_stacked_where_every_worker_has_a_gpu():
+    gpu, other, cpu = (sweep.Worker(device, 1e10) for device in ("cuda", "cuda:1", "cpu"))
+    assert sweep.Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
+    assert sweep.Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
+
+
+@pytest.fixture
+def known_speed(monkeypatch):
+    """A speed that need not be measured, on devices this machine may not have."""
+    monkeypatch.setattr(sweep, "speed", lambda device: 1e10)
+
+
+@pytest.mark.usefixtures("home", "published", "known_speed")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
+def test_a_worker_trains_on_the_devices_of_its_own_machine_whatever_this_one_has(
+    device, monkeypatch
+):
+    class WithGpu(InThisThread):
+        def submit(self, fn, /, *args, **kwargs):
+            with pytest.MonkeyPatch.context() as there:
+                there.setattr(torch.cuda, "device_count", lambda: 1)
+                return super().submit(fn, *args, **kwargs)
+
+    jobs = []
+
+    def remember(job, keep, device, threads):
+        jobs.append((job, device))
+        return []
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(sweep, "train_job", remember)
+    sweep.sweep(SEEDS, device=device, executor=WithGpu(), progress=False)
+    assert jobs == [(SEEDS, "cuda" if device == "auto" else device)]
+
+
+def test_a_job_that_fails_names_its_run(trained, monkeypatch):
+    def fail(configs, *arguments, **options):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(trainer, "train", fail)
+    with pytest.raises(OSError, match="the disk is full") as caught:
+        sweep.sweep(SEEDS[:2], executor=InThisThread(), progress=False)
+    assert caught.value.__notes__ in (
+        [f"in the run cross_entropy 1x8 batch 100 rate 0.000205 seed {seed}"] for seed in (0, 1)
+    )

@@ -1,0 +1,123 @@
+"""The hand-written step is held against autograd and torch.optim.Adam."""
+
+import pytest
+import torch
+from torch import nn
+
+from fmnist_lab.config import LOSS_NAMES, Config
+from fmnist_lab.training.losses import LOSSES
+from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.stack import Stack, Training
+
+IMAGES, BATCH = 600, 32  # two blocks of 256, then two batches of 32 and a partial one of 24
+
+
+def loss_of_pytorch(name, logits, labels):
+    """The same losses from PyTorch's own modules."""
+    targets = nn.functional.one_hot(labels, 10).to(logits.dtype)
+    outputs = logits.softmax(-1) if name.endswith("_probabilities") else logits
+    if name == "cross_entropy":
+        return nn.functional.cross_entropy(logits, labels)
+    if name.startswith("mse"):
+        return nn.functional.mse_loss(outputs, targets)
+    return nn.functional.l1_loss(outputs, targets)
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.rand(IMAGES, 784, generator=generator, dtype=torch.float64)
+    return pixels, torch.randint(10, (IMAGES,), generator=generator)
+
+
+def orders(epochs, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randperm(IMAGES, generator=generator) for _ in range(epochs)]
+
+
+def train_plainly(data, depth, width, loss, seed, epochs, batch_size=BATCH, learning_rate=1e-3):
+    pixels, labels = data
+    network = initial_network(depth, width, seed).double()
+    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    for order in orders(epochs, seed):
+        for batch in order.split(batch_size):
+            optimizer.zero_grad()
+            loss_of_pytorch(loss, network(pixels[batch]), labels[batch]).backward()
+            optimizer.step()
+    return network
+
+
+def train_stacked(data, depth, width, loss, seeds, epochs, batch_size=BATCH, learning_rate=1e-3):
+    pixels, labels = data
+    targets = nn.functional.one_hot(labels, 10).T.double()
+    networks = [initial_network(depth, width, seed) for seed in seeds]
+    stack = Stack(networks, torch.device("cpu"), torch.float64)
+    config = Config(
+        loss=loss, depth=depth, width=width, batch_size=batch_size, train_size=IMAGES,
+        learning_rate=learning_rate,
+    )  # fmt: skip
+    training = Training(stack, pixels, targets, config)
+    for order in zip(*(orders(epochs, seed) for seed in seeds), strict=True):
+        training.epoch(torch.stack(order))
+    return [stack.network(member) for member in range(len(seeds))]
+
+
+def assert_same_parameters(one, other, tolerance=1e-12):
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_fifty_seven_steps_equal_autograd_and_pytorchs_adam(data, loss, depth):
+    plain = train_plainly(data, depth, 16, loss, seed=7, epochs=3)
+    (stacked,) = train_stacked(data, depth, 16, loss, seeds=[7], epochs=3)
+    assert_same_parameters(plain, stacked, tolerance=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 400, IMAGES, 2 * IMAGES])
+def test_steps_equal_autograds_at_any_batch_size(data, batch_size):
+    plain = train_plainly(data, 1, 16, "cross_entropy", 7, epochs=2, batch_size=batch_size)
+    (stacked,) = train_stacked(data, 1, 16, "cross_entropy", [7], 2, batch_size=batch_size)
+    assert_same_parameters(plain, stacked, tolerance=1e-10)
+
+
+def test_numbers_too_small_to_matter_are_slow_only_while_training(data):
+    train_stacked(data, 1, 8, "cross_entropy", seeds=[0], epochs=1)
+    assert torch.tensor([1e-40]).mul(1.0).item() > 0  # the caller's arithmetic is as it was
+
+
+def test_a_member_of_a_stack_trains_as_it_does_alone(data):
+    together = train_stacked(data, 2, 16, "cross_entropy", seeds=[3, 4, 5], epochs=3)
+    for seed, member in zip([3, 4, 5], together, strict=True):
+        (alone,) = train_stacked(data, 2, 16, "cross_entropy", seeds=[seed], epochs=3)
+        assert_same_parameters(alone, member)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_a_losss_gradient_is_the_derivative_of_its_value(name):
+    logits = torch.randn(10, 5, dtype=torch.float64, requires_grad=True)
+    targets = nn.functional.one_hot(torch.arange(5), 10).T.double()
+    (expected,) = torch.autograd.grad(LOSSES[name].value(logits, targets).sum(), logits)
+    torch.testing.assert_close(LOSSES[name].gradient(logits.detach(), targets), expected)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_a_losss_mean_is_pytorchs(name):
+    logits, labels = torch.randn(8, 10, dtype=torch.float64), torch.randint(10, (8,))
+    targets = nn.functional.one_hot(labels, 10).double()
+    expected = loss_of_pytorch(name, logits, labels)
+    torch.testing.assert_close(LOSSES[name].value(logits.T, targets.T).mean(), expected)
+
+
+def test_selected_members_keep_their_parameters_and_their_best():
+    networks = [initial_network(1, 8, seed) for seed in range(4)]
+    stack = Stack(networks, torch.device("cpu"), torch.float32)
+    stack.keep_best(2)
+    remembered = stack.network(2)
+    stack.flat.add_(1.0)
+    stack.keep_best(0)
+    some = stack.select([0, 2])
+    assert_same_parameters(some.network(1), stack.network(2), tolerance=0)
+    assert_same_parameters(stack.select([2], best=True).network(0), remembered, tolerance=0)
+    assert_same_parameters(some.select([1], best=True).network(0), remembered, tolerance=0)

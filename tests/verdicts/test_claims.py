@@ -1,0 +1,361 @@
+"""Every claim of the report is judged, from the published runs and nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from fmnist_lab.config import ConfigError
+from fmnist_lab.pictures.verdicts import overview
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import pack
+from fmnist_lab.sweeps.studies import STUDIES, TUNING_RATES, TUNING_SEEDS
+from fmnist_lab.verdicts import claims
+from fmnist_lab.verdicts.claims import CLAIMS, SYMBOLS
+from fmnist_lab.verdicts.comparisons import Comparison, above
+from fmnist_lab.verdicts.evidence import RETUNED, Arm
+from fmnist_lab.verdicts.judgement import Claim
+from fmnist_lab.verdicts.judgement import judge as judge_claims
+from fmnist_lab.verdicts.measures import ACCURACY
+from fmnist_lab.verdicts.verdict import NAMES
+
+BOOK = Path(__file__).parents[2] / "book"
+# The ids of DESIGN.md, section 8, in the report's order.
+IDS = ["L1", "L2", "D1", "D2", "D3", "D4", "W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4", "B5",
+       "S1", "R1", "R2", "R3", "M1", "M2", "C1", "C2", "C3", "C4", "G1", "G2", "F1"]  # fmt: skip
+# Those with two verdicts, as run and as claimed.
+TWICE = ["D1", "D2", "D3", "W1", "W2", "W3", "W4", "R3", "C1", "C2", "C3", "G1", "G2"]
+FIRST_ROUND = [study for study in STUDIES.values() if study.tuned_by is None]
+
+each_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+
+
+@pytest.fixture
+def width_runs(made_up_run):
+    """Return a function that makes runs of widths around mean accuracies, for some seeds."""
+
+    def make(means, seeds=10, sd=0.0005, **config):
+        return [
+            made_up_run(
+                replace(STUDIES["width"].base, width=width, seed=seed, **config),
+                accuracy=mean + sd * float(np.random.default_rng([width, seed]).normal()),
+            )
+            for width, mean in means.items()
+            for seed in range(seeds)
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole_book(made_up_run):
+    """Two runs of every setting of every study that needs no tuning, of no interest."""
+    configs = {
+        replace(config, seed=seed)
+        for study in FIRST_ROUND
+        for config in study.settings()
+        for seed in (0, 1)
+    }
+    return [
+        made_up_run(
+            config,
+            accuracy=0.8 + np.random.default_rng(n).random() / 50,
+            step_losses=pack(np.array([1, 2, 1, 2], np.float16)),
+        )
+        for n, config in enumerate(sorted(configs, key=str))
+    ]
+
+
+def as_run(found, name):
+    """Return a claim's first verdict, which must be there."""
+    assert found[name].as_run is not None
+    return found[name].as_run
+
+
+def as_claimed(found, name):
+    """Return a claim's second verdict, which must be there."""
+    assert found[name].as_claimed is not None
+    return found[name].as_claimed
+
+
+# --- the declarations -------------------------------------------------------------------------
+
+
+def test_every_claim_of_the_design_is_declared_in_its_order():
+    assert list(CLAIMS) == IDS
+    assert all(claim.id == name for name, claim in CLAIMS.items())
+
+
+@each_claim
+def test_a_claim_says_what_the_report_concludes_and_what_is_tested(claim):
+    assert claim.says.endswith(".")
+    assert claim.reading.endswith(".")
+    assert claim.parts or claim.claimed or claim.missing
+
+
+@each_claim
+def test_every_run_a_claim_asks_for_belongs_to_a_study(claim):
+    for arm in {arm for part in (*claim.parts, *claim.second) for arm in part.arms}:
+        study = STUDIES[arm.study]
+        assert arm.value in study.values
+        assert arm.learning_rate is None or arm.learning_rate in study.grid["learning_rate"]
+
+
+@each_claim
+def test_a_claims_figure_is_on_the_page_it_is_named_after(claim):
+    page, name = claims.link(claim).split(".html#")
+    notebook = BOOK / f"{page}.ipynb"
+    if not notebook.exists():
+        pytest.skip(f"there is no {notebook.name} yet")
+    cells = nbformat.read(notebook, as_version=nbformat.NO_CONVERT).cells
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in cells]
+    assert name in figures
+
+
+def test_a_comparison_means_the_same_wherever_it_is_named():
+    parts = {
+        part.name: part
+        for claim in CLAIMS.values()
+        for part in claim.parts
+        if isinstance(part, Comparison)
+    }
+    for claim in CLAIMS.values():
+        for part in claim.parts:
+            assert not isinstance(part, Comparison) or part == parts[part.name]
+
+
+@pytest.mark.parametrize(("first", "second"), RETUNED.items())
+def test_the_retuned_studies_repeat_the_settings_of_the_first(first, second):
+    assert STUDIES[second].values == STUDIES[first].values
+    assert STUDIES[second].base == STUDIES[first].base
+
+
+# --- how many runs there are ------------------------------------------------------------------
+
+
+def test_without_runs_nothing_is_judged():
+    for found in claims.judge(runs=[]).values():
+        verdicts = [v for v in (found.as_run, found.as_claimed) if v]
+        assert {v.name for v in verdicts} == {"not run yet"}
+        assert all(v.reason for v in verdicts)
+        assert found.runs == 0
+
+
+def test_one_seed_settles_nothing(whole_book):
+    found = claims.judge(runs=[run for run in whole_book if run.config.seed == 0])
+    names = {name: item.as_run.name for name, item in found.items() if item.as_run}
+    assert [name for name, verdict in names.items() if verdict == "not run yet"] == ["F1"]
+    assert set(names.values()) == {"inconclusive", "not run yet"}
+
+
+def test_one_seed_learns_from_others_how_many_would_settle_it(width_runs):
+    runs = width_runs({128: 0.85, 512: 0.86, 1024: 0.86}, sd=0.004)
+    runs += width_runs({2096: 0.87}, seeds=1)
+    found = claims.judge("width", runs)["W1"].findings
+    (single,) = (f for f in found if f.name.endswith("width 2096 above width 128"))
+    assert single.verdict.name == "inconclusive"
+    assert (single.verdict.seeds_needed or 0) > 1
+    assert "one run cannot tell" in single.verdict.reason
+    assert single.measured.endswith("(one run, no interval)")
+
+
+def test_runs_are_counted_once(width_runs):
+    found = claims.judge(runs=width_runs({128: 0.85, 512: 0.86}, seeds=4))
+    assert found["W1"].runs == 8  # four comparisons use width 128
+    assert found["L1"].runs == 0
+
+
+def test_two_verdicts_are_given_where_the_learning_rate_can_be_chosen():
+    found = claims.judge(runs=[])
+    assert [name for name, item in found.items() if item.as_run and item.as_claimed] == TWICE
+    assert [name for name, item in found.items() if not item.as_run] == ["D4"]
+
+
+# --- verdicts follow the runs -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("means", "w1", "w4"),  # means of the widths from narrow to wide
+    [
+        ((0.84, 0.85, 0.86, 0.88, 0.87), "supported", "supported"),
+        ((0.84, 0.85, 0.86, 0.87, 0.88), "supported", "not supported"),
+        ((0.84, 0.86, 0.85, 0.88, 0.87), "not supported", "supported"),
+    ],
+)
+def test_a_verdict_follows_the_runs(width_runs, means, w1, w4):
+    runs = width_runs(dict(zip(STUDIES["width"].values, means, strict=True)))
+    found = claims.judge("width", runs)
+    assert (as_run(found, "W1").name, as_run(found, "W4").name) == (w1, w4)
+
+
+def test_a_claim_is_as_weak_as_its_weakest_part(width_runs):
+    runs = width_runs({128: 0.84, 512: 0.85, 1024: 0.85, 2096: 0.88, 4192: 0.87})
+    found = claims.judge("width", runs)["W1"]
+    weakest = min(NAMES.index(finding.verdict.name) for finding in found.findings)
+    assert found.first.name == NAMES[weakest] == "not supported"
+    (_, part) = found.answers["as run"]
+    assert part is not None
+    assert part.name == "validation accuracy: width 1024 above width 512"
+
+
+def test_comparisons_of_a_chapter_are_corrected_together(width_runs):
+    widths = {128: 0.84, 512: 0.843, 1024: 0.846, 2096: 0.849, 4192: 0.852}
+    runs = width_runs(widths, seeds=4, sd=0.002)
+    arms = {width: Arm("width", width) for width in widths}
+
+    def claim(name, a, b, chapter="width"):
+        part = above(ACCURACY, arms[a], arms[b])
+        return Claim(name, chapter, "", "", "", "", (part,))
+
+    alone = as_run(judge_claims([claim("A", 512, 128)], runs), "A")
+    pairs = [(512, 128), (1024, 512), (2096, 1024), (4192, 2096)]
+    several = [claim(f"{a}", a, b) for a, b in pairs]
+    together = as_run(judge_claims(several, runs), "512")
+    assert alone.p < together.p <= 4 * alone.p
+    assert "4 comparisons" in together.reason
+    # the same comparison in a second claim, or another chapter's, changes nothing
+    more = [*several, claim("again", 512, 128), claim("elsewhere", 4192, 128, "depth")]
+    assert as_run(judge_claims(more, runs), "512") == together
+
+
+def test_published_claims_are_corrected_for_their_chapter(width_runs):
+    means = {128: 0.84, 512: 0.85, 1024: 0.86, 2096: 0.87, 4192: 0.88}
+    reason = as_run(claims.judge("width", width_runs(means)), "W1").reason
+    parts = {
+        part.name
+        for claim in CLAIMS.values()
+        for part in claim.parts
+        if claim.chapter == "width" and isinstance(part, Comparison)
+    }
+    assert f"Holm's correction for {len(parts)} comparisons" in reason
+
+
+def test_the_order_of_the_runs_does_not_matter(whole_book):
+    assert claims.judge("depth", whole_book[::-1]) == claims.judge("depth", whole_book)
+
+
+# --- each setting at its own learning rate ----------------------------------------------------
+
+
+@pytest.fixture
+def tuned(made_up_run):
+    """Tuning runs of the widths: the wider, the lower the best learning rate."""
+    study = STUDIES["width_tuning"]
+    best = {width: TUNING_RATES[8 - number] for number, width in enumerate(study.values)}
+    runs = [
+        made_up_run(config, accuracy=0.9 - 0.01 * abs(np.log10(config.learning_rate / best[width])))
+        for config in study.configs()
+        for width in [config.width]
+    ]
+    return best, runs
+
+
+def test_the_second_verdict_rests_on_runs_at_the_rates_chosen(width_runs, tuned):
+    best, tuning = tuned
+    means = {128: 0.84, 512: 0.85, 1024: 0.86, 2096: 0.88, 4192: 0.87}
+    retuned = [r for w, m in means.items() for r in width_runs({w: m}, learning_rate=best[w])]
+    fixed = width_runs(dict(zip(means, [0.8, 0.81, 0.82, 0.83, 0.84], strict=True)))
+    found = claims.judge("width", [*tuning, *retuned, *fixed])
+    assert as_run(found, "W4").name == "not supported"
+    assert as_claimed(found, "W4").name == "supported"
+    assert "; as claimed: " in claims.told(found["W4"], lambda verdict, part: verdict.reason)
+    # without the tuning runs nobody can say which rates were chosen
+    assert as_claimed(claims.judge("width", [*retuned, *fixed]), "W4").name == "not run yet"
+
+
+def test_seeds_that_chose_a_rate_do_not_confirm_it(tuned):
+    _, tuning = tuned
+    assert {run.config.seed for run in tuning} == set(TUNING_SEEDS)
+    assert as_claimed(claims.judge("width", tuning), "W4").name == "not run yet"
+
+
+# --- published runs ---------------------------------------------------------------------------
+
+
+def test_a_readers_own_runs_do_not_change_the_verdict(width_runs, published, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path))
+    runs = width_runs({128: 0.84, 512: 0.85}, seeds=3)
+    for run in runs:
+        records.save(run)
+    assert as_run(claims.judge("width"), "W2").name == "not run yet"
+    records.write_lines(published / "width.jsonl", runs)
+    records.read_published.cache_clear()
+    assert (
+        as_run(claims.judge("width"), "W2").name == as_run(claims.judge("width", runs), "W2").name
+    )
+    assert claims.judge("width")["W2"].runs == len(runs)
+
+
+def test_the_published_runs_can_be_judged():
+    assert list(claims.judge()) == IDS
+
+
+# --- table, boxes, picture --------------------------------------------------------------------
+
+
+def test_the_table_has_a_row_a_claim_with_what_was_measured(width_runs):
+    frame = claims.table(width_runs({128: 0.84, 512: 0.85}))
+    assert list(frame.index) == IDS
+    assert frame.loc["F1", "we measured"] == ""
+    assert frame.loc["W2", "as run"] == "✔︎ supported"
+    assert "10 seeds" in str(frame.loc["W2", "we measured"])
+    assert frame.loc["W2", "figure"] == "width.html#fig-width-accuracy"
+    assert frame.notna().all(axis=None)
+
+
+@pytest.fixture(scope="module")
+def judged(whole_book):
+    return claims.judge(runs=whole_book)
+
+
+@each_claim
+def test_a_box_starts_with_the_verdicts_symbol_and_word(claim, judged):
+    box = claims.Box(judged[claim.id])
+    word = box.judgement.first.name
+    start = f"{SYMBOLS[word]} {word}"
+    assert repr(box).startswith(start)
+    assert claim.id in repr(box).splitlines()[0]
+    markup = box._repr_html_()
+    assert f'class="verdict verdict-{word.replace(" ", "-")}"' in markup
+    assert markup.index(start) < markup.index("The report concludes")
+    assert markup.count("<p") == markup.count("</p>")
+
+
+def test_a_box_is_found_by_its_id(width_runs):
+    assert "claim W2" in repr(claims.box("W2", width_runs({128: 0.84})))
+
+
+def test_a_box_escapes_what_it_shows(width_runs):
+    odd = replace(CLAIMS["W2"], says="a < b & c")
+    judgement = judge_claims([odd], width_runs({128: 0.84}))["W2"]
+    assert "a &lt; b &amp; c" in claims.Box(judgement)._repr_html_()
+
+
+def test_the_overview_shows_every_claim_and_verdict():
+    ax = overview(runs=[])
+    texts = [text.get_text() for text in ax.texts]
+    assert set(IDS) <= set(texts)
+    words = sum(text.endswith("not run yet") for text in texts)
+    assert words == len(IDS) + len(TWICE)  # D4 has its only verdict as claimed
+    plt.close(ax.figure)
+
+
+def test_every_verdict_has_a_symbol_of_its_own():
+    assert set(SYMBOLS) == set(NAMES)
+    assert len(set(SYMBOLS.values())) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: claims.box("W9"), "there is no claim 'W9': known are L1, L2, D1"),
+        (lambda: claims.judge("widht"), "there is no chapter 'widht': did you mean 'width'?"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_it(ask, sentence):
+    with pytest.raises(ConfigError, match="there is no") as error:
+        ask()
+    assert str(error.value).startswith(sentence)
