@@ -1,0 +1,7 @@
+from . import data, pictures, verdicts
+from .chapter import Chapter, numbers
+from .config import BOUNDS, Bounds, Config
+from .runs.records import find, read_published
+from .runs.run import Run
+from .sweeps.studies import STUDIES, Study, study
+from .training.model import FashionClassifier, parameter_count
