@@ -86,10 +86,11 @@ def test_the_split_of_seed_0_never_changes():
 
 @pytest.mark.parametrize(
     ("stream", "first"),
-    [("split", 440943309), ("weights", 815707258), ("order", 488047535), ("augment", 96926873)],
+    [("split", 32430), ("weights", 59935), ("order", 21046), ("augment", 17641)],
 )
 def test_the_streams_of_seed_0_never_change(stream, first):
-    assert torch.randint(1 << 30, (), generator=data.generator(0, stream)).item() == first
+    # By what training draws: `torch.randint` draws otherwise from PyTorch 2.7 on, a permutation not.
+    assert torch.randperm(1 << 16, generator=data.generator(0, stream))[0].item() == first
 
 
 @given(seed=SEEDS, drawn=STREAMS, other=STREAMS, count=st.integers(1, 5000))

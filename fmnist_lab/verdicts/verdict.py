@@ -210,7 +210,7 @@ def seeds_needed(
     # One-sided throughout, and searched here: statsmodels gives NaN for the far tail of a large
     # two-sided effect, and its solve_power then finds no root.
     def enough(n: int) -> bool:
-        return bool(TTestPower().power(size, n, level, alternative="larger") >= goal)
+        return bool(TTestPower().power(size, float(n), level, alternative="larger") >= goal)
 
     low, high = difference.n, difference.n + 1
     while not enough(high):
