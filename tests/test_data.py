@@ -89,7 +89,7 @@ def test_the_split_of_seed_0_never_changes():
     [("split", 32430), ("weights", 59935), ("order", 21046), ("augment", 17641)],
 )
 def test_the_streams_of_seed_0_never_change(stream, first):
-    # By what training draws: `torch.randint` draws otherwise from PyTorch 2.7 on, a permutation not.
+    # As training draws: `torch.randint` changed with PyTorch 2.7 or 2.8, a permutation did not.
     assert torch.randperm(1 << 16, generator=data.generator(0, stream))[0].item() == first
 
 
