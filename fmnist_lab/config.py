@@ -10,6 +10,8 @@ from numbers import Real
 from typing import Any
 
 LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabilities")
+PRECISIONS = ("float32", "bfloat16")
+NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS}  # the hyperparameters that are no numbers
 
 
 class ConfigError(ValueError):
@@ -57,7 +59,7 @@ class Config:
     """Hold the hyperparameters of one training run, checked on construction.
 
     `depth` counts hidden layers; `depth=0` is softmax regression, in which `width` plays no part
-    and is set to 0. Every numeric field's range is in `BOUNDS`, every loss in `LOSS_NAMES`.
+    and is set to 0. Every numeric field's range is in `BOUNDS`, every other's names in `NAMED`.
 
     The defaults below are frozen: a run's identity leaves out fields that stand at their default
     (`identity`), so changing one would rename published runs. Chapters set their own base.
@@ -74,6 +76,7 @@ class Config:
     patience: int = 5  # epochs without a lower validation loss before training stops
     seed: int = 0
     train_size: int = 48_000  # images trained on
+    precision: str = "float32"  # of the operands of matrix products; all else is float32
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -137,9 +140,9 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     faults: list[str] = []
     for name, value in values.items():
-        if name == "loss":
-            if value not in LOSS_NAMES:
-                faults.append(f"loss is {value!r}; allowed are {', '.join(LOSS_NAMES)}.")
+        if name in NAMED:
+            if value not in NAMED[name]:
+                faults.append(f"{name} is {value!r}; allowed are {', '.join(NAMED[name])}.")
             checked[name] = value
         elif name in BOUNDS:
             unused = name == "width" and values.get("depth") == 0

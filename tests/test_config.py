@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab import config
-from fmnist_lab.config import BOUNDS, LOSS_NAMES, Bounds, Config, ConfigError
+from fmnist_lab.config import BOUNDS, LOSS_NAMES, NAMED, PRECISIONS, Bounds, Config, ConfigError
 from fmnist_lab.data import DIGEST
 from fmnist_lab.runs.run import identify
 
@@ -29,6 +29,7 @@ WHOLE = [name for name, bounds in BOUNDS.items() if bounds.kind is int]
 configs = st.builds(
     Config,
     loss=st.sampled_from(LOSS_NAMES),
+    precision=st.sampled_from(PRECISIONS),
     **{
         name: st.integers(int(b.low), int(b.high)) if b.kind is int else st.floats(b.low, b.high)
         for name, b in BOUNDS.items()
@@ -46,7 +47,7 @@ def fault(**values) -> str:
 
 
 def test_every_numeric_field_has_bounds_and_its_default_lies_within():
-    assert list(BOUNDS) == [field.name for field in fields(Config) if field.name != "loss"]
+    assert list(BOUNDS) == [field.name for field in fields(Config) if field.name not in NAMED]
     assert list(RULES) == list(BOUNDS)
     assert Config() == Config.from_dict({})
 
@@ -111,7 +112,7 @@ def test_several_faults_are_named_at_once_one_a_line():
         ("learningrate", "did you mean 'learning_rate'?"),
         ("batchsize", "did you mean 'batch_size'?"),
         ("Width", "did you mean 'width'?"),
-        ("momentum", f"known are loss, {', '.join(RULES)}."),
+        ("momentum", f"known are loss, {', '.join(RULES)}, precision."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(name, hint):
@@ -217,6 +218,7 @@ def test_the_defaults_are_what_they_have_always_been():
         "patience": 5,
         "seed": 0,
         "train_size": 48_000,
+        "precision": "float32",
     }
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -84,13 +84,16 @@ def arithmetic(config: Config) -> float:
 
 
 @cache
-def speed(device: str) -> float:
-    """Return a device's measured floating-point operations a second, from one matrix product."""
+def speed(device: str, precision: str = "float32") -> float:
+    """Return a device's measured floating-point operations a second, from one matrix product.
+
+    A processor without fast bfloat16 is slow here already, before a run in it starts.
+    """
     size = 512 if device == "cpu" else 4096
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # an estimate is of one core
     try:
-        a = torch.rand(size, size, device=device)
+        a = torch.rand(size, size, device=device, dtype=getattr(torch, precision))
         torch.mm(a, a)
         started = time.perf_counter()
         for _ in range(5):
@@ -101,10 +104,11 @@ def speed(device: str) -> float:
         torch.set_num_threads(threads)
 
 
-def estimate(config: Config, speed: float) -> float:
-    """Return the most seconds a run takes at a speed, if patience never stops it."""
+def estimate(config: Config, speeds: Mapping[str, float]) -> float:
+    """Return the most seconds a run takes, if patience never stops it; `speeds` by precision."""
     steps = config.train_size / config.batch_size
-    return config.epochs * (steps * SECONDS_PER_STEP + arithmetic(config) / speed)
+    seconds = steps * SECONDS_PER_STEP + arithmetic(config) / speeds[config.precision]
+    return config.epochs * seconds
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ import filelock
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.config import PRECISIONS, Config, ConfigError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
 from fmnist_lab.training import trainer
@@ -80,17 +80,17 @@ class Worker:
     """One that trains: a core or a GPU, wherever it is."""
 
     device: str  # of its own machine: "cpu", "cuda" or "cuda:N"
-    speed: float  # floating-point operations a second
+    speeds: Mapping[str, float]  # floating-point operations a second, by precision
 
     @classmethod
     def here(cls, device: str) -> Worker:
         """Return what a worker on this machine is."""
         device = resolve(device)
-        return cls(device, speed(device))
+        return cls(device, {precision: speed(device, precision) for precision in PRECISIONS})
 
     def seconds(self, configs: Sequence[Config]) -> float:
         """Return how long it takes at most to train these, one after the other."""
-        return sum(estimate(config, self.speed) for config in configs)
+        return sum(estimate(config, self.speeds) for config in configs)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ so one fused Adam call updates them. A stack of one is the ordinary case.
 A column is an image: a layer's outputs have shape (S, out, B). The other way round, products
 with ten columns and a softmax over rows of ten take three to eight times as long on a processor.
 
+A precision is the type of the buffers that products read and write. In bfloat16 they hold
+activations, deltas and a rounded copy of the weights; products accumulate in float32, as under
+`torch.autocast`. Parameters, bias gradients, Adam's moments and the loss keep the type of `flat`.
+
 The gradients are written by hand because autograd's bookkeeping, and allocating every
 intermediate anew, cost as much as the arithmetic at small batches. `tests/test_stack.py` holds
 every step against autograd and `torch.optim.Adam`.
@@ -35,11 +39,17 @@ BLOCK_IMAGES, BLOCK_BATCHES = 256, 64
 class Stack:
     """Hold S networks of one shape: parameters, gradient, Adam's two moments, best parameters.
 
-    That is five numbers a parameter: 20 bytes in single precision, for each member.
+    That is five numbers a parameter: 20 bytes in single precision, for each member. Where
+    `operands`, the type that products are made in, differs from `dtype`, weights and gradients
+    are there a second time: 4 bytes more in bfloat16.
     """
 
     def __init__(
-        self, networks: Sequence[FashionClassifier], device: torch.device, dtype: torch.dtype
+        self,
+        networks: Sequence[FashionClassifier],
+        device: torch.device,
+        dtype: torch.dtype,
+        operands: torch.dtype | None = None,
     ):
         self.shape = [(layer.in_features, layer.out_features) for layer in networks[0].linears()]
         per_layer = zip(*(network.linears() for network in networks), strict=True)
@@ -48,19 +58,39 @@ class Stack:
             pieces.append(torch.stack([layer.weight.detach() for layer in layers]))  # (S, out, in)
             pieces.append(torch.stack([layer.bias.detach() for layer in layers]))  # (S, out)
         flat = torch.cat([piece.reshape(-1) for piece in pieces]).to(device, dtype)
-        self._adopt(
-            len(networks), flat, torch.zeros_like(flat), torch.zeros_like(flat), flat.clone()
-        )
+        zeros = torch.zeros_like(flat), torch.zeros_like(flat)
+        self._adopt(len(networks), flat, *zeros, flat.clone(), operands or dtype)
         self.steps = torch.zeros((), device=device)
 
     def _adopt(
-        self, size: int, flat: Tensor, moment1: Tensor, moment2: Tensor, best: Tensor
+        self,
+        size: int,
+        flat: Tensor,
+        moment1: Tensor,
+        moment2: Tensor,
+        best: Tensor,
+        operands: torch.dtype,
     ) -> None:
         self.size = size
         self.flat, self.moment1, self.moment2, self.best = flat, moment1, moment2, best
         self.gradient = torch.zeros_like(flat)
-        self.layers = self.views(flat)
-        self.gradients = self.views(self.gradient)
+        self.operands = flat.to(operands)  # `flat` itself where that is its type
+        products = self.gradient.to(operands)
+        self.parameters = self.views(flat)
+        self.layers = self.views(self.operands)
+        self.gradients = [
+            (weights, biases)
+            for (weights, _), (_, biases) in zip(
+                self.views(products), self.views(self.gradient), strict=True
+            )
+        ]
+        # Pairs (to, from) of what is held in both types; none in one precision.
+        apart = products is not self.gradient
+        self.rounded = [(self.operands, flat)] * apart
+        self.widened = [
+            (to, weights)
+            for (to, _), (weights, _) in zip(self.views(self.gradient), self.gradients, strict=True)
+        ] * apart
         self.transposed = [weights.mT for weights, _ in self.layers]
         self.one = torch.ones((), device=flat.device)
 
@@ -77,7 +107,7 @@ class Stack:
 
     def buffers(self, batch: int) -> list[Tensor]:
         """Return one empty tensor (S, out, batch) a layer."""
-        return [self.flat.new_empty(self.size, outputs, batch) for _, outputs in self.shape]
+        return [self.operands.new_empty(self.size, outputs, batch) for _, outputs in self.shape]
 
     def forward(self, values: Sequence[Tensor]) -> Tensor:
         """Fill `values[1:]`, each layer's outputs (S, out, B), from the images `values[0]`.
@@ -97,7 +127,9 @@ class Stack:
             delta = batch.deltas[layer]
             weight_gradient, bias_gradient = self.gradients[layer]
             batch.product(delta, batch.transposed[layer], out=weight_gradient)  # (S, out, in)
-            torch.sum(delta, 2, keepdim=True, out=bias_gradient)  # (S, out, 1)
+            torch.sum(
+                delta, 2, keepdim=True, dtype=self.flat.dtype, out=bias_gradient
+            )  # (S, out, 1)
             if layer:
                 below, inputs = batch.deltas[layer - 1], batch.values[layer]
                 torch.bmm(self.transposed[layer], delta, out=below)  # (S, in, B)
@@ -110,16 +142,24 @@ class Stack:
         Called directly because the optimiser object's Python took as long again as the update
         of 100 thousand parameters (101 against 50 microseconds).
         """
+        for wide, products in self.widened:
+            wide.copy_(products)
         self.steps.add_(self.one)  # a number would be made a tensor every time, which takes longer
         torch._fused_adam_(
             [self.flat], [self.gradient], [self.moment1], [self.moment2], [], [self.steps],
             lr=learning_rate, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
             amsgrad=False, maximize=False,
         )  # fmt: skip
+        self.round()
+
+    def round(self) -> None:
+        """Round the parameters to what products read, where that is another type."""
+        for operands, exact in self.rounded:
+            operands.copy_(exact)
 
     def keep_best(self, member: int) -> None:
         """Remember the member's parameters as its best."""
-        for best, now in zip(self.views(self.best), self.layers, strict=True):
+        for best, now in zip(self.views(self.best), self.parameters, strict=True):
             for target, source in zip(best, now, strict=True):
                 target[member].copy_(source[member])
 
@@ -133,7 +173,8 @@ class Stack:
         new = object.__new__(Stack)
         new.shape, new.steps = self.shape, self.steps.clone()
         flat = pick(self.best if best else self.flat)
-        new._adopt(len(members), flat, pick(self.moment1), pick(self.moment2), pick(self.best))
+        moments = pick(self.moment1), pick(self.moment2)
+        new._adopt(len(members), flat, *moments, pick(self.best), self.operands.dtype)
         return new
 
     def network(self, member: int) -> FashionClassifier:
@@ -142,7 +183,7 @@ class Stack:
         network = FashionClassifier(INPUT_DIM, depth, self.shape[0][1], OUTPUT_DIM)
         network.to(self.flat.dtype)
         with torch.no_grad():
-            for linear, (weights, biases) in zip(network.linears(), self.layers, strict=True):
+            for linear, (weights, biases) in zip(network.linears(), self.parameters, strict=True):
                 linear.weight.copy_(weights[member])
                 linear.bias.copy_(biases[member, :, 0])
         return network
@@ -154,6 +195,7 @@ class Batch:
 
     values: list[Tensor]  # images (S, 784, B), then each layer's outputs (S, out, B)
     transposed: list[Tensor]  # each layer's inputs (S, B, in), views of `values[:-1]`
+    logits: Tensor  # (S, 10, B), the last outputs in the targets' type
     deltas: list[Tensor]  # the loss's gradient with respect to each layer's outputs
     targets: Tensor  # (S, 10, B)
     size: Tensor  # (), the number B
@@ -189,14 +231,15 @@ class Block:
             if size not in buffers:  # of hidden layers: the next batch may overwrite them
                 buffers[size] = stack.buffers(size)[:-1], stack.buffers(size)
             hidden, deltas = buffers[size]
-            logits = rows.new_empty(stack.size, OUTPUT_DIM, size)
-            values = [rows.mT, *hidden, logits]
+            outputs = rows.new_empty(stack.size, OUTPUT_DIM, size)
+            values = [rows.mT, *hidden, outputs]
             yield Batch(
                 values=values,
                 transposed=[value.mT for value in values[:-1]],
+                logits=outputs.to(columns.dtype),  # `outputs` itself where that is its type
                 deltas=deltas,
                 targets=columns,
-                size=torch.tensor(float(size), dtype=logits.dtype, device=logits.device),
+                size=torch.tensor(float(size), dtype=columns.dtype, device=columns.device),
                 # A column times a row: broadcasting is faster than a matrix product.
                 product=torch.mul if size == 1 else torch.bmm,
             )
@@ -211,15 +254,17 @@ class Block:
         else:
             self.indices.copy_(indices)
             self.graph.replay()
-        return torch.cat([batch.values[-1] for batch in self.batches], 2)
+        return torch.cat([batch.logits for batch in self.batches], 2)
 
     def _work(self, indices: Tensor) -> None:
         rows = indices.reshape(-1)
         torch.index_select(self.pixels, 0, rows, out=self.gathered)
         torch.index_select(self.targets, 1, rows, out=self.gathered_targets)
         for batch in self.batches:
-            logits = self.stack.forward(batch.values)
-            gradient = self.loss.gradient(logits, batch.targets)
+            outputs = self.stack.forward(batch.values)
+            if batch.logits is not outputs:
+                batch.logits.copy_(outputs)
+            gradient = self.loss.gradient(batch.logits, batch.targets)
             torch.div(gradient, batch.size, out=batch.deltas[-1])
             self.stack.backward(batch)
             self.stack.adam(self.learning_rate)
@@ -240,6 +285,7 @@ class Block:
             self._work(self.indices)
         for tensor, saved in zip(state, before, strict=True):
             tensor.copy_(saved)
+        stack.round()
 
 
 class Training:

@@ -101,16 +101,18 @@ def train(
 ) -> Iterator[Epoch]:
     """Train networks that differ only in their seed, on the device where `data` lies.
 
-    Yields an `Epoch` after each; members that stop (patience, cap or divergence) come out of it
-    as Runs and leave the stack. `keep` names what a Run holds besides its metrics:
+    `dtype` is the type of parameters, losses and, unless the config's precision is bfloat16, of
+    products. Yields an `Epoch` after each; members that stop (patience, cap or divergence) come
+    out of it as Runs and leave the stack. `keep` names what a Run holds besides its metrics:
     "predictions" (of the test images) and "step_losses".
 
     Raises `ValueError` if the configs differ in more than the seed, or share one.
     """
     config = common(configs)
-    images = Images.of(data, dtype)
+    operands = torch.bfloat16 if config.precision == "bfloat16" else dtype
+    images = Images.of(data, dtype, operands)
     members = [Member.of(c) for c in configs]
-    stack = Stack([initial(c) for c in configs], images.pixels.device, dtype)
+    stack = Stack([initial(c) for c in configs], images.pixels.device, dtype, operands)
     training = Training(stack, images.pixels, images.targets, config)
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
@@ -149,7 +151,7 @@ def train(
 
 @dataclass(frozen=True)
 class Images:
-    """The data as training wants it: pixels and one-hot targets of one precision."""
+    """The data as training wants it: pixels in the type of products, one-hot targets."""
 
     pixels: Tensor  # (60000, 784)
     targets: Tensor  # (10, 60000)
@@ -157,12 +159,12 @@ class Images:
     test_targets: Tensor  # (10, 10000)
 
     @classmethod
-    def of(cls, data: Data, dtype: torch.dtype) -> Images:
+    def of(cls, data: Data, dtype: torch.dtype, operands: torch.dtype) -> Images:
         targets, test_targets = (
             torch.nn.functional.one_hot(labels, OUTPUT_DIM).T.to(dtype).contiguous()
             for labels in (data.labels, data.test_labels)
         )
-        return cls(data.images.to(dtype), targets, data.test_images.to(dtype), test_targets)
+        return cls(data.images.to(operands), targets, data.test_images.to(operands), test_targets)
 
 
 def common(configs: Sequence[Config]) -> Config:
@@ -183,7 +185,7 @@ def initial(config: Config) -> FashionClassifier:
 
 def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Tensor:
     """Return the logits (S, 10, N) of the images at `indices` (S, N)."""
-    logits = pixels.new_empty(stack.size, OUTPUT_DIM, indices.shape[1])
+    logits = stack.flat.new_empty(stack.size, OUTPUT_DIM, indices.shape[1])
     sizes = {chunk.shape[1] for chunk in indices.split(CHUNK, 1)}
     gathered = {n: pixels.new_empty(stack.size, n, INPUT_DIM) for n in sizes}
     buffers = {n: stack.buffers(n) for n in sizes}
@@ -292,7 +294,7 @@ def environment(stack: Stack) -> dict[str, Any]:
         "device": name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "fmnist_lab": version("fmnist-lab"),
-        "precision": str(stack.flat.dtype).removeprefix("torch."),
+        "precision": str(stack.operands.dtype).removeprefix("torch."),
         "python": platform.python_version(),
         "stack": stack.size,
         "torch": torch.__version__,

@@ -11,12 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import PRECISIONS, Config
 from fmnist_lab.sweeps import progress
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(2)]
-SPEED = 1e10  # floating-point operations a second
+SPEED = dict.fromkeys(PRECISIONS, 1e10)  # floating-point operations a second
 
 
 class Bar(list[float]):

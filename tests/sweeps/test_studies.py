@@ -136,7 +136,7 @@ HINGE = (
 )
 KNOWN = (
     *("loss", "depth", "width", "batch_size"),
-    *("learning_rate", "epochs", "patience", "train_size"),
+    *("learning_rate", "epochs", "patience", "train_size", "precision"),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.config import PRECISIONS, Config, ConfigError
 from fmnist_lab.runs import records
 from fmnist_lab.sweeps import progress, sweep
 from fmnist_lab.training import trainer
@@ -17,7 +17,14 @@ from fmnist_lab.training import trainer
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
 STEPS = frozenset({"step_losses"})
-CPU, GPU = sweep.Worker("cpu", speed=5e10), sweep.Worker("cuda:0", speed=1e13)
+
+
+def at(speed):
+    """Return the same speed in every precision."""
+    return dict.fromkeys(PRECISIONS, speed)
+
+
+CPU, GPU = sweep.Worker("cpu", at(5e10)), sweep.Worker("cuda:0", at(1e13))
 
 
 class InThisThread(Executor):
@@ -227,12 +234,12 @@ def test_without_progress_nothing_is_said(trained, capsys):
 @pytest.fixture
 def an_hour(monkeypatch):
     """Every run takes an hour of a worker of speed 1."""
-    monkeypatch.setattr(sweep, "estimate", lambda config, speed: 3600 / speed)
+    monkeypatch.setattr(sweep, "estimate", lambda config, speeds: 3600 / speeds["float32"])
 
 
 @pytest.mark.usefixtures("an_hour")
 def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
-    monkeypatch.setattr(sweep, "speed", lambda device: 1.0)
+    monkeypatch.setattr(sweep, "speed", lambda device, precision: 1.0)
     for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
         monkeypatch.setattr(trainer, "usable_cpus", lambda cores=cores: cores)
         with sweep.crew("cpu", None, None) as crew:
@@ -254,12 +261,14 @@ def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
 def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
     workers, said
 ):
-    crew = sweep.Crew([sweep.Worker(*worker) for worker in workers], called=" on all")
+    crew = sweep.Crew(
+        [sweep.Worker(device, at(speed)) for device, speed in workers], called=" on all"
+    )
     assert crew.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
 
 
 def test_seeds_are_stacked_where_every_worker_has_a_gpu():
-    gpu, other, cpu = (sweep.Worker(device, 1e10) for device in ("cuda", "cuda:1", "cpu"))
+    gpu, other, cpu = (sweep.Worker(device, at(1e10)) for device in ("cuda", "cuda:1", "cpu"))
     assert sweep.Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
     assert sweep.Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
 
@@ -267,7 +276,7 @@ def test_seeds_are_stacked_where_every_worker_has_a_gpu():
 @pytest.fixture
 def known_speed(monkeypatch):
     """A speed that need not be measured, on devices this machine may not have."""
-    monkeypatch.setattr(sweep, "speed", lambda device: 1e10)
+    monkeypatch.setattr(sweep, "speed", lambda device, precision: 1e10)
 
 
 @pytest.mark.usefixtures("home", "published", "known_speed")

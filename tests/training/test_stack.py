@@ -47,6 +47,32 @@ def train_plainly(data, depth, width, loss, seed, epochs, batch_size=BATCH, lear
     return network
 
 
+def step_of_autocast(data, depth, width, loss, seed):
+    """Logits and gradients of one batch from PyTorch's own mixed precision."""
+    pixels, labels = (part[:BATCH] for part in data)
+    network = initial_network(depth, width, seed)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(pixels.float())
+    loss_of_pytorch(loss, logits.float(), labels).backward()
+    return logits.detach(), [parameter.grad for parameter in network.parameters()]
+
+
+def step_in_bfloat16(data, depth, width, loss, seed):
+    """Logits and gradients of the same batch from a stack, and the stack after its step."""
+    pixels, labels = (part[:BATCH] for part in data)
+    cpu = torch.device("cpu")
+    stack = Stack([initial_network(depth, width, seed)], cpu, torch.float32, torch.bfloat16)
+    targets = nn.functional.one_hot(labels, 10).T.float().contiguous()
+    config = Config(
+        loss=loss, depth=depth, width=width, batch_size=BATCH, train_size=BATCH,
+        learning_rate=1e-3, precision="bfloat16",
+    )  # fmt: skip
+    training = Training(stack, pixels.bfloat16(), targets, config)
+    logits = training.epoch(torch.arange(BATCH)[None])[0].T
+    views = stack.views(stack.gradient)
+    return logits, [part[0].squeeze(-1) for pair in views for part in pair], stack
+
+
 def train_stacked(data, depth, width, loss, seeds, epochs, batch_size=BATCH, learning_rate=1e-3):
     pixels, labels = data
     targets = nn.functional.one_hot(labels, 10).T.double()
@@ -80,6 +106,37 @@ def test_steps_equal_autograds_at_any_batch_size(data, batch_size):
     plain = train_plainly(data, 1, 16, "cross_entropy", 7, epochs=2, batch_size=batch_size)
     (stacked,) = train_stacked(data, 1, 16, "cross_entropy", [7], 2, batch_size=batch_size)
     assert_same_parameters(plain, stacked, tolerance=1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_a_step_in_bfloat16_is_that_of_autocast(data, loss, depth):
+    expected, gradients = step_of_autocast(data, depth, 64, loss, seed=7)
+    logits, found, _ = step_in_bfloat16(data, depth, 64, loss, seed=7)
+    assert logits.dtype == torch.float32
+    # Two roundings to 8 bits a layer, of numbers that need not round alike.
+    torch.testing.assert_close(logits, expected.float(), rtol=0.02, atol=0.01)
+    for one, other in zip(found, gradients, strict=True):
+        assert one.dtype == torch.float32
+        if not loss.startswith("mae"):  # whose gradient jumps where a rounding changes a sign
+            assert (one - other).norm() <= 0.02 * other.norm()
+
+
+def test_in_bfloat16_only_what_products_read_and_write_is_rounded(data):
+    *_, stack = step_in_bfloat16(data, 1, 64, "cross_entropy", seed=7)
+    exact = [stack.flat, stack.moment1, stack.moment2, stack.best, stack.gradient]
+    assert {tensor.dtype for tensor in exact} == {torch.float32}
+    assert stack.operands.dtype == torch.bfloat16
+    assert torch.equal(stack.operands, stack.flat.bfloat16())  # fresh after the step
+    biases = stack.gradients[0][1]  # summed in float32, and so with more than bfloat16's digits
+    assert not torch.equal(biases, biases.bfloat16().float())
+
+
+def test_in_one_precision_nothing_is_held_twice():
+    stack = Stack([initial_network(1, 8, 0)], torch.device("cpu"), torch.float32)
+    assert stack.operands is stack.flat
+    assert not stack.rounded
+    assert not stack.widened
 
 
 def test_numbers_too_small_to_matter_are_slow_only_while_training(data):
