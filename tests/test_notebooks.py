@@ -15,9 +15,12 @@ import papermill
 import pytest
 import yaml
 
+from fmnist_lab.chapter import PARAMETERS
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a cell
+WIDEST_PARAMETER = 75  # characters: what the column shows in a window of 1280 px
 # papermill reads the cell by regular expression: a second "=" in a line, even in the comment, or a
 # type with a dot or a bar makes it drop the parameter from --help-notebook.
 PARAMETER = re.compile(r"(\w+): (?:int|float|str|bool|list(?:\[\w+\])?) = ([^#=]+)  # ([^=]+)")
@@ -119,6 +122,19 @@ def test_every_line_of_its_parameters_cell_has_type_literal_and_help(path):
         match = PARAMETER.fullmatch(line)
         assert match, f"not `name: type = literal  # help`: {line}"
         ast.literal_eval(match[2])
+
+
+@each_chapter
+def test_its_parameters_cell_fits_the_column_of_a_page(path):
+    (cell,) = parameters_cells(path)
+    assert not [line for line in cell.source.splitlines() if len(line) > WIDEST_PARAMETER]
+
+
+@each_chapter
+def test_its_parameters_cell_names_every_hyperparameter(path):
+    (cell,) = parameters_cells(path)
+    if "Chapter(" in path.read_text():
+        assert sorted(line.split(":")[0] for line in cell.source.splitlines()) == sorted(PARAMETERS)
 
 
 @each_chapter
