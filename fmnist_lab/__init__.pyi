@@ -3,5 +3,7 @@ from .chapter import Chapter, numbers
 from .config import BOUNDS, Bounds, Config
 from .runs.records import find, read_published
 from .runs.run import Run
+from .runs.runs import Runs
 from .sweeps.studies import STUDIES, Study, study
+from .sweeps.sweep import sweep
 from .training.model import FashionClassifier, parameter_count

@@ -14,7 +14,7 @@ from fmnist_lab.sweeps import cluster, studies, sweep
 from fmnist_lab.sweeps.progress import duration
 
 from . import data
-from .config import Config, ConfigError, names, number
+from .config import ConfigError, names, number, written
 
 FAULTS = (ConfigError, data.DataError, records.RecordError)
 
@@ -83,34 +83,29 @@ def run_study(
     """Train what is missing of a study, or list it."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
     study = studies.study(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
-    configs = study.configs()
-    if study.tuned_by and not configs:
-        raise ConfigError(f"{name} needs the runs of {study.tuned_by} first: train those.")
     if list:
-        list_settings(study, configs, device, scheduler)
+        list_settings(study, device, scheduler)
         return
-    runs = sweep.sweep(configs, keep=study.keep, device=device, scheduler=scheduler)
-    frame = records.table(runs)
+    frame = study.runs(device=device, scheduler=scheduler).table()
     shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
         ["mean", "count"]
     )
     print(shown.to_string())
 
 
-def list_settings(
-    study: studies.Study, configs: list[Config], device: str, scheduler: str | None
-) -> None:
+def list_settings(study: studies.Study, device: str, scheduler: str | None) -> None:
     """Print each setting's seeds on record, seeds missing and the estimate for those.
 
     A cluster's estimate is of all that is missing, by its workers.
     """
+    configs = study.needed()
     address = cluster.address(scheduler)
     device = device if address else sweep.resolve(device)
     missing = []
     for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
         wanted = [config for config in configs if replace(config, seed=0) == setting]
         lacking = records.missing(wanted, study.keep)
-        values = ", ".join(f"{key}={getattr(setting, key)}" for key in study.grid)
+        values = ", ".join(f"{key}={written(getattr(setting, key))}" for key in study.grid)
         line = f"{values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
         if lacking:
             line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fmnist_lab.runs.records import find
-from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster
 from fmnist_lab.sweeps.studies import NEW_SEEDS, SEEDS, study
 from fmnist_lab.sweeps.sweep import resolve, sweep
@@ -52,23 +52,23 @@ class Chapter:
         if seeds == PUBLISHED:
             # With its defaults a chapter never trains, whatever is published so far.
             fresh = 0 if self.study == self.published else NEW_SEEDS
-            self.configs = self.study.recorded(fresh)
+            self.configs = self.study.at_hand(fresh)
         else:
             self.configs = self.study.configs()
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> Runs:
         """Return the chapter's runs; what is not on record is trained first."""
         return sweep(self.configs, keep=self.study.keep, device=self.device)
 
-    def backdrop(self) -> list[Run]:
+    def backdrop(self) -> Runs:
         """Return the published sweep's other runs, to be shown behind the chapter's own.
 
         None if they differ in more than the swept hyperparameter: that would mislead.
         """
         if self.study.base != self.published.base:
-            return []
+            return Runs()
         shown = set(self.configs)
-        return [run for run in find(self.published.configs()) if run.config not in shown]
+        return Runs(run for run in find(self.published.configs()) if run.config not in shown)
 
 
 def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:

@@ -117,6 +117,17 @@ def number(value: Any) -> Any:
     return value
 
 
+def scientific(value: float) -> str:
+    """Write a learning rate as the report does: 2.05e-5."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def written(value: Any) -> str:
+    """Return a hyperparameter's value as text: a rate as the report writes it."""
+    return scientific(value) if isinstance(value, float) else str(value)
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all hyperparameters."""
     return tuple(field.name for field in fields(Config))

@@ -16,10 +16,11 @@ import filelock
 import pandas as pd
 import platformdirs
 
-from fmnist_lab.config import Config, names
+from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST
 
 from .run import PARTS, Run, canonical, identify
+from .runs import Runs
 
 PUBLISHED = Path(__file__).parent / "published"
 
@@ -85,10 +86,10 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
     return next((run for run in candidates if run is not None and run.holds(keep)), None)
 
 
-def find(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> list[Run]:
+def find(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> Runs:
     """Return the runs on record among `configs`, in their order, that hold the parts in `keep`."""
     found = (load(config, keep) for config in configs)
-    return [run for run in found if run is not None]
+    return Runs(run for run in found if run is not None)
 
 
 def missing(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> list[Config]:
@@ -182,33 +183,8 @@ def write_lines(path: Path, runs: Iterable[Run]) -> None:
 
 
 def table(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row a run: its hyperparameters, outcome and metrics at the best epoch.
-
-    Accuracies are fractions; `gap` is train minus validation accuracy at the best epoch,
-    `last_*` are metrics after the last epoch; `seconds` is training time.
-    """
-    rows = []
-    for run in runs:
-        row = {**asdict(run.config), "id": run.id, "stopped_by": run.stopped_by}
-        row |= {"epochs_run": run.epochs, "best_epoch": run.best_epoch, "seconds": run.seconds}
-        row |= run.best | {f"last_{name}": value for name, value in run.last.items()}
-        rows.append(row | {"device": run.environment.get("device")})
-    metrics = [*runs_metrics(), *(f"last_{name}" for name in runs_metrics())]
-    outcome = ["id", "stopped_by", "epochs_run", "best_epoch", "seconds"]
-    # Named, so that a table without rows has them too.
-    frame = pd.DataFrame(rows, columns=[*names(), *outcome, *metrics, "device"])
-    frame[metrics] = frame[metrics].astype(float)
-    frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
-    return frame
-
-
-def runs_metrics() -> list[str]:
-    """Return the names of a run's metrics."""
-    return [
-        f"{part}_{kind}"
-        for part in ("train", "validation", "test")
-        for kind in ("loss", "accuracy")
-    ]
+    """Return `Runs.table` of any runs."""
+    return Runs(runs).table()
 
 
 def fuller(run: Run, other: Run | None) -> Run:

@@ -70,6 +70,13 @@ class Run:
         """Training time in seconds, the run's share of its stack's."""
         return sum(second or 0.0 for second in self.history["seconds"])
 
+    @property
+    def device(self) -> str | None:
+        """What trained it, as in "AMD EPYC, 2 threads"."""
+        device = self.environment.get("device")
+        one = device and device.endswith(", 1 thread(s)")
+        return device and device.replace("thread(s)", "thread" if one else "threads")
+
     def test_predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the predicted class (10000,) and its probability (10000,) for the test images.
 

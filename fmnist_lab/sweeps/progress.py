@@ -15,7 +15,7 @@ import torch
 from tqdm.auto import tqdm as auto_bar
 from tqdm.std import tqdm as text_bar
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import Config, scientific
 from fmnist_lab.data import VALIDATION_SIZE
 from fmnist_lab.training.model import parameter_count
 from fmnist_lab.training.trainer import Epoch
@@ -70,7 +70,7 @@ def bar(runs: int, progress: bool) -> Iterator[Progress]:
 def settings_text(config: Config) -> str:
     """Return a setting in a few words."""
     size = f"{config.depth}x{config.width}" if config.depth else "softmax regression"
-    rest = f"batch {config.batch_size} rate {config.learning_rate:g} seed {config.seed}"
+    rest = f"batch {config.batch_size} rate {scientific(config.learning_rate)} seed {config.seed}"
     return f"{config.loss} {size} {rest}"
 
 

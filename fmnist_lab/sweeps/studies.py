@@ -12,6 +12,9 @@ import pandas as pd
 from fmnist_lab.config import Bounds, Config, ConfigError, check, names, unknown_name
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
+
+from .sweep import sweep
 
 # Seeds whose runs a verdict rests on, and the ones a learning rate is chosen with: disjoint, so
 # that the choice's luck does not enter the verdict.
@@ -81,7 +84,24 @@ class Study:
         first = self.seeds[0]
         return replace(self, seeds=tuple(range(first, first + count)))
 
-    def recorded(self, fresh: int = 0) -> list[Config]:
+    def runs(self, **options: Any) -> Runs:
+        """Train what is missing and return the runs of all; `options` are those of `sweep`.
+
+        Raises `ConfigError` for a tuned study before the runs that tune it.
+        """
+        return sweep(self.needed(), keep=self.keep, **options)
+
+    def needed(self) -> list[Config]:
+        """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""
+        if configs := self.configs():
+            return configs
+        raise ConfigError(f"{self.name} needs the runs of {self.tuned_by} first: train those.")
+
+    def recorded(self) -> Runs:
+        """Return the runs on record; none is trained."""
+        return records.find(self.configs(), self.keep)
+
+    def at_hand(self, fresh: int = 0) -> list[Config]:
         """Return, for each setting, the configs on record, or `fresh` ones where there is none."""
         configs = []
         for setting in self.settings():
@@ -140,7 +160,7 @@ def tuning_table(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFram
     if runs is None:
         runs = records.find(wanted)
     chosen = {run.config: run for run in runs if run.config in wanted}
-    frame = records.table(chosen.values())
+    frame = Runs(chosen.values()).table()
     if frame.empty:
         return pd.DataFrame(columns=[study.swept, "learning_rate", "mean", "count"])
     frame["validation_accuracy"] = frame["validation_accuracy"].fillna(0.0)

@@ -17,7 +17,8 @@ import torch
 from fmnist_lab import data
 from fmnist_lab.config import PRECISIONS, Config, ConfigError
 from fmnist_lab.runs import records
-from fmnist_lab.runs.run import Run, identify
+from fmnist_lab.runs.run import identify
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.training import trainer
 
 from . import cluster
@@ -37,7 +38,7 @@ def sweep(
     executor: Executor | None = None,
     scheduler: str | None = None,
     progress: bool = True,
-) -> list[Run]:
+) -> Runs:
     """Train what is missing of `configs` and return the runs of all, in their order.
 
     `executor` is any `concurrent.futures.Executor`, `scheduler` the address of a Dask cluster's;
@@ -162,9 +163,7 @@ def train_all(
                 collect(dict(zip(futures, jobs, strict=True)), keep, shown)
 
 
-def collect(
-    jobs: dict[Future[list[Run]], list[Config]], keep: frozenset[str], shown: Progress
-) -> None:
+def collect(jobs: dict[Future[Runs], list[Config]], keep: frozenset[str], shown: Progress) -> None:
     """Save the runs of jobs as they end; a worker's own store may be on another machine."""
     try:
         for future in as_completed(jobs):
@@ -183,7 +182,7 @@ def collect(
         raise
 
 
-def train_away(configs: list[Config], keep: frozenset[str], device: str) -> list[Run]:
+def train_away(configs: list[Config], keep: frozenset[str], device: str) -> Runs:
     """Train one stack in an executor's worker, on the device and the threads that are its own.
 
     A Dask worker has one thread, unless OMP_NUM_THREADS said otherwise when it started.
@@ -197,7 +196,7 @@ def train_job(
     device: str,
     on_epoch: Callable[[Config, trainer.Epoch], None] | None = None,
     threads: int | None = None,
-) -> list[Run]:
+) -> Runs:
     """Train one stack in this process, save its runs as they end and return all of them.
 
     A lock a run makes two sweeps at once train it once: the second waits and reads the record.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES, TUNING_SEEDS, chosen_rates
 
@@ -33,12 +33,6 @@ class Arm:
         value = scientific(self.value) if isinstance(self.value, float) else self.value
         rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
         return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"
-
-
-def scientific(value: float) -> str:
-    """Write a learning rate as the report does: 2.05e-5."""
-    mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 class Evidence:

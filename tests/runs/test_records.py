@@ -23,6 +23,7 @@ from fmnist_lab.data import DIGEST
 from fmnist_lab.runs import records
 from fmnist_lab.runs.records import RecordError
 from fmnist_lab.runs.run import Run, pack
+from fmnist_lab.runs.runs import METRICS
 
 pytestmark = pytest.mark.usefixtures("home", "published")
 
@@ -387,7 +388,7 @@ def test_a_diverged_run_has_nan_where_there_is_no_number(run):
     )
     for runs in ([diverged], [run, diverged]):
         frame = records.table(runs)
-        metrics = [*records.runs_metrics(), *(f"last_{m}" for m in records.runs_metrics()), "gap"]
+        metrics = [*METRICS, *(f"last_{m}" for m in METRICS), "gap"]
         assert (frame[metrics].dtypes == "float64").all()
         assert frame[metrics].iloc[-1].isna().all()
         assert frame["stopped_by"].iloc[-1] == "divergence"

@@ -35,7 +35,7 @@ def test_the_bar_moves_with_every_epoch_and_ends_at_the_number_of_runs():
     for number in (1, 2):
         shown.advance(SEEDS[0], number, 1)
     assert bar == [0.5, 0.5]
-    assert bar.text == "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2"
+    assert bar.text == "cross_entropy 1x8 batch 100 rate 2.05e-4 seed 0: epoch 2"
     shown.advance(SEEDS[1], 1, 1)
     shown.finish([SEEDS[0]])
     shown.finish([SEEDS[1]])  # it stopped early

@@ -11,6 +11,7 @@ from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.data import DIGEST
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import studies
 from fmnist_lab.sweeps.studies import STUDIES, Study
 from fmnist_lab.verdicts import evidence
@@ -206,7 +207,7 @@ class TestRecorded:
     @pytest.mark.parametrize("fresh", [0, 3])
     def test_a_setting_has_the_seeds_on_record_or_fresh_ones(self, made_up_run, fresh):
         self.save(made_up_run, 8, (0, 4, 5, 9, 10))
-        assert [(c.width, c.seed) for c in self.study.recorded(fresh)] == [
+        assert [(c.width, c.seed) for c in self.study.at_hand(fresh)] == [
             *((8, seed) for seed in (0, 4, 5, 9)),
             *((16, seed) for seed in range(fresh)),
         ]
@@ -215,7 +216,17 @@ class TestRecorded:
         self.save(made_up_run, 8, range(5))
         self.save(made_up_run, 8, (1, 3), predictions="AAAA")
         study = replace(self.study, keep=frozenset({"predictions"}))
-        assert [c.seed for c in study.recorded() if c.width == 8] == [1, 3]
+        assert [c.seed for c in study.at_hand() if c.width == 8] == [1, 3]
+        assert [run.config.seed for run in study.recorded()] == [1, 3]
+
+    def test_the_runs_of_a_study_are_trained_and_read_as_a_table(self, trained):
+        study = self.study.vary(width=8, depth=1, seeds=1, epochs=1, train_size=200)
+        runs = study.runs(progress=False)
+        assert [run.config for run in runs] == trained == study.configs()
+        assert study.recorded() == runs
+        assert runs.table()["width"].tolist() == [8]
+        assert isinstance(runs[:1] + runs, Runs)
+        assert repr(runs) == "<1 run: see table()>"
 
 
 @pytest.mark.usefixtures("home", "published")

@@ -216,7 +216,7 @@ def test_a_run_in_this_process_shows_its_epochs(trained, capsys, monkeypatch):
     sweep.sweep(SEEDS[:1])
     err = capsys.readouterr().err
     assert "0.5/1 runs [" in err
-    assert "cross_entropy 1x8 batch 100 rate 0.000205 seed 0: epoch 2" in err
+    assert "cross_entropy 1x8 batch 100 rate 2.05e-4 seed 0: epoch 2" in err
 
 
 def eager(**options):
@@ -310,5 +310,5 @@ def test_a_job_that_fails_names_its_run(trained, monkeypatch):
     with pytest.raises(OSError, match="the disk is full") as caught:
         sweep.sweep(SEEDS[:2], executor=InThisThread(), progress=False)
     assert caught.value.__notes__ in (
-        [f"in the run cross_entropy 1x8 batch 100 rate 0.000205 seed {seed}"] for seed in (0, 1)
+        [f"in the run cross_entropy 1x8 batch 100 rate 2.05e-4 seed {seed}"] for seed in (0, 1)
     )

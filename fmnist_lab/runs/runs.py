@@ -1,0 +1,43 @@
+"""Several runs, as a study returns them."""
+
+from __future__ import annotations
+
+from collections import UserList
+from dataclasses import asdict
+
+import pandas as pd
+
+from fmnist_lab.config import names
+
+from .run import Run
+
+OUTCOME = ("id", "stopped_by", "epochs_run", "best_epoch", "seconds")
+METRICS = tuple(
+    f"{part}_{kind}" for part in ("train", "validation", "test") for kind in ("loss", "accuracy")
+)
+
+
+class Runs(UserList[Run]):
+    """A list of runs that can be had as a table; slices and sums are such lists too."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} run{'s' * (len(self) != 1)}: see table()>"
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a run: its hyperparameters, outcome and metrics at the best epoch.
+
+        Accuracies are fractions; `gap` is train minus validation accuracy at the best epoch,
+        `last_*` are metrics after the last epoch; `seconds` is training time.
+        """
+        rows = []
+        for run in self:
+            row = {**asdict(run.config), "id": run.id, "stopped_by": run.stopped_by}
+            row |= {"epochs_run": run.epochs, "best_epoch": run.best_epoch, "seconds": run.seconds}
+            row |= run.best | {f"last_{name}": value for name, value in run.last.items()}
+            rows.append(row | {"device": run.device})
+        metrics = [*METRICS, *(f"last_{name}" for name in METRICS)]
+        # Named, so that a table without rows has them too.
+        frame = pd.DataFrame(rows, columns=[*names(), *OUTCOME, *metrics, "device"])
+        frame[metrics] = frame[metrics].astype(float)
+        frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
+        return frame
