@@ -238,7 +238,7 @@ def test_a_run_that_kills_its_workers_ends_the_sweep_with_a_sentence(
     with pytest.raises(ClusterError) as caught:
         sweep.sweep(seeds(1, width=13), scheduler=address, progress=False)
     assert str(caught.value) == (
-        "1 worker(s) died in the run cross_entropy 1x13 batch 100 rate 0.000205 seed 0: see their "
+        "1 worker(s) died in the run cross_entropy 1x13 batch 100 rate 2.05e-4 seed 0: see their "
         "logs; they may need more memory (--memory-limit). Finished runs are kept."
     )
 
