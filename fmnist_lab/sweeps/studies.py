@@ -9,12 +9,22 @@ from typing import Any
 
 import pandas as pd
 
-from fmnist_lab.config import Bounds, Config, ConfigError, check, names, unknown_name
+from fmnist_lab.config import (
+    PRECISIONS,
+    Bounds,
+    Config,
+    ConfigError,
+    check,
+    names,
+    scientific,
+    unknown_name,
+)
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
 
 from .sweep import sweep
+from .tuning import Bracket, bracket
 
 # Seeds whose runs a verdict rests on, and the ones a learning rate is chosen with: disjoint, so
 # that the choice's luck does not enter the verdict.
@@ -24,6 +34,12 @@ TUNING_SEEDS = (100, 101, 102)
 # anyone would look at.
 NEW_SEEDS = 3
 SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
+# What is run was fixed before the first run (the chapter on method, "Fixed beforehand"): five seeds
+# from this width on, ten below; a whole grid of rates for these depths and widths, else a bracket.
+WIDE, WIDE_SEEDS = 2096, CONFIRMING_SEEDS[:5]
+WHOLE_GRIDS = ((1, 128), (2, 128), (2, 512))
+# Of the tuned studies of depth and width; bfloat16 once the study of precision shows the two alike.
+RETUNED_PRECISION = "float32"
 # A quarter of a decade apart, from 1e-5 to 1e-2: the report's rates lie inside.
 TUNING_RATES = tuple(float(f"{10 ** (-5 + step / 4):.3g}") for step in range(13))
 
@@ -43,6 +59,9 @@ class Study:
     seeds: tuple[int, ...] = CONFIRMING_SEEDS
     keep: frozenset[str] = frozenset()  # bulky parts its published runs hold
     tuned_by: str | None = None  # the study whose runs choose each setting's learning rate
+    wide_seeds: tuple[int, ...] | None = None  # of settings WIDE or wider, where they have others
+    bracketed: bool = False  # of a tuning study: whether WHOLE_GRIDS alone are run at every rate
+    first_guess: str | None = None  # the tuning study whose first setting's rate starts brackets
 
     @property
     def swept(self) -> str:
@@ -54,48 +73,64 @@ class Study:
         """The swept hyperparameter's values."""
         return self.grid[self.swept]
 
-    def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
-        """Return one config a setting, at the first seed.
-
-        A tuned study has none until the runs that choose its learning rates are there: among
-        `runs`, or on record if they are left out.
-        """
+    def product(self) -> list[Config]:
+        """Return one config for all combinations of the grid's values, at the first seed."""
         settings = [
             replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
             for values in itertools.product(*self.grid.values())
         ]
-        settings = list(dict.fromkeys(settings))  # without layers all widths are one setting
+        return list(dict.fromkeys(settings))  # without layers all widths are one setting
+
+    def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
+        """Return one config a setting, at the first seed.
+
+        A tuned study has none until the runs that choose its learning rates are there, a bracketed
+        one those that the runs so far lead to: among `runs`, or on record if they are left out.
+        """
+        if self.bracketed:
+            found = brackets(self, runs)
+            asked = {(value, rate) for value in found for rate in found[value].rates}
+            return [s for s in self.product() if (getattr(s, self.swept), s.learning_rate) in asked]
         if self.tuned_by is None:
-            return settings
+            return self.product()
         rates = chosen_rates(STUDIES[self.tuned_by], runs)
         return [
             replace(s, learning_rate=rates[getattr(s, self.swept)])
-            for s in settings
+            for s in self.product()
             if getattr(s, self.swept) in rates
         ]
 
+    def at_seeds(self, setting: Config) -> list[Config]:
+        """Return a setting's config at each of its seeds."""
+        few = self.wide_seeds is not None and setting.width >= WIDE
+        return [replace(setting, seed=n) for n in (self.wide_seeds if few else self.seeds) or ()]
+
     def configs(self, runs: Iterable[Run] | None = None) -> list[Config]:
         """Return the config of every setting at every seed; `runs` as for the settings."""
-        settings = self.settings(runs)
-        return [replace(setting, seed=seed) for setting in settings for seed in self.seeds]
+        return [config for setting in self.settings(runs) for config in self.at_seeds(setting)]
 
     def first_seeds(self, count: int) -> Study:
         """Return the study with `count` seeds, going on where its own end."""
         first = self.seeds[0]
-        return replace(self, seeds=tuple(range(first, first + count)))
+        return replace(self, seeds=tuple(range(first, first + count)), wide_seeds=None)
 
     def runs(self, **options: Any) -> Runs:
         """Train what is missing and return the runs of all; `options` are those of `sweep`.
 
         Raises `ConfigError` for a tuned study before the runs that tune it.
         """
-        return sweep(self.needed(), keep=self.keep, **options)
+        while True:  # a bracket asks for more as it learns
+            configs = self.needed()
+            runs = sweep(configs, keep=self.keep, **options)
+            if not self.bracketed or self.configs() == configs:
+                return runs
 
     def needed(self) -> list[Config]:
         """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""
         if configs := self.configs():
             return configs
-        raise ConfigError(f"{self.name} needs the runs of {self.tuned_by} first: train those.")
+        first = self.tuned_by or self.first_guess
+        raise ConfigError(f"{self.name} needs the runs of {first} first: train those.")
 
     def recorded(self) -> Runs:
         """Return the runs on record; none is trained."""
@@ -105,7 +140,7 @@ class Study:
         """Return, for each setting, the configs on record, or `fresh` ones where there is none."""
         configs = []
         for setting in self.settings():
-            wanted = [replace(setting, seed=seed) for seed in self.seeds]
+            wanted = self.at_seeds(setting)
             there = [c for c in wanted if records.load(c, self.keep) is not None]
             configs += there or wanted[:fresh]
         return configs
@@ -117,6 +152,7 @@ class Study:
         how many. Raises `ConfigError`, naming every fault.
         """
         grid, base, faults = dict(self.grid), {}, []
+        counted = "seeds" in given
         seeds = given.pop("seeds", len(self.seeds))
         if not SEEDS.admit(seeds):
             faults.append(f"seeds is {seeds!r}; it must be {SEEDS}.")
@@ -136,7 +172,10 @@ class Study:
                     base[name] = checked[0]
         if faults:
             raise ConfigError("\n".join(faults))
-        return replace(self, grid=grid, base=replace(self.base, **base)).first_seeds(int(seeds))
+        whole = "learning_rate" in given  # who names rates wants them all
+        bracketed = self.bracketed and not whole
+        study = replace(self, grid=grid, base=replace(self.base, **base), bracketed=bracketed)
+        return study.first_seeds(int(seeds)) if counted else study
 
 
 def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
@@ -156,7 +195,7 @@ def tuning_table(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFram
     The runs are its own among `runs`, or those on record if they are left out.
     A run that diverged before its first epoch ended has learnt nothing: an accuracy of 0.
     """
-    wanted = set(study.configs())
+    wanted = {config for setting in study.product() for config in study.at_seeds(setting)}
     if runs is None:
         runs = records.find(wanted)
     chosen = {run.config: run for run in runs if run.config in wanted}
@@ -168,20 +207,57 @@ def tuning_table(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFram
     return grouped.agg(["mean", "count"]).reset_index()
 
 
-def chosen_rates(study: Study, runs: Iterable[Run] | None = None) -> dict[Any, float]:
-    """Return each setting's learning rate of highest mean validation accuracy.
+def brackets(study: Study, runs: Iterable[Run] | None = None) -> dict[Any, Bracket]:
+    """Return each setting's learning rates and the chosen one; `runs` as for `tuning_table`.
 
-    Only settings whose every rate has all of its tuning seeds on record are in it. A depth of 0
-    or any other setting is judged alike: on validation images alone.
+    Only rates with all tuning seeds count. A bracket starts at the rate chosen for the setting
+    before; until there is one it has no rates.
     """
+    runs = runs if runs is None else list(runs)
     frame = tuning_table(study, runs)
     complete = frame[frame["count"] == len(study.seeds)]
-    rates = {}
+    guess = None
+    if study.bracketed and study.first_guess:
+        other = STUDIES[study.first_guess]
+        guess = chosen_rates(other, runs).get(other.values[0])
+    found: dict[Any, Bracket] = {}
     for value in study.values:
-        rows = complete[complete[study.swept] == value].set_index("learning_rate")
-        if len(rows) == len(study.grid["learning_rate"]):
-            rates[value] = float(rows["mean"].idxmax())  # the lowest of equally good ones
-    return rates
+        setting = replace(study.base, **{study.swept: value})
+        means = complete[complete[study.swept] == value].set_index("learning_rate")["mean"]
+        grid = sorted(study.grid["learning_rate"])
+        if not study.bracketed or (setting.depth, setting.width) in WHOLE_GRIDS:
+            found[value] = bracket(dict(means), grid, None)
+        elif guess is None:
+            found[value] = Bracket(())
+        else:
+            found[value] = bracket(dict(means), grid, guess)
+        guess = found[value].chosen
+    return found
+
+
+def chosen_rates(study: Study, runs: Iterable[Run] | None = None) -> dict[Any, float]:
+    """Return each setting's learning rate of highest mean validation accuracy, once it is sure.
+
+    Of equally good ones it is the lowest. A depth of 0 or any other setting is judged alike: on
+    validation images alone.
+    """
+    found = brackets(study, runs)
+    return {value: each.chosen for value, each in found.items() if each.chosen is not None}
+
+
+def rates_run(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """Return, a row a setting, which rates were run, which never, and why that does not matter."""
+    grid = sorted(study.grid["learning_rate"])
+    rows = {
+        value: {
+            "rates run": ", ".join(map(scientific, each.rates)),
+            "never run": ", ".join(scientific(rate) for rate in grid if rate not in each.rates),
+            "chosen": scientific(each.chosen) if each.chosen else "",
+            "because": each.reason(grid),
+        }
+        for value, each in brackets(study, runs).items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(study.swept)
 
 
 # What the report does not state (DESIGN: "what we take"): the network of its loss figures, 1 x 128,
@@ -191,6 +267,8 @@ BEST = Config(depth=2, width=4192, batch_size=512, learning_rate=2.05e-5)
 
 WIDTHS = (128, 512, 1024, 2096, 4192)
 DEPTHS = (0, 1, 2, 3, 4)
+LOSSES = ("cross_entropy", "mse", "mae")
+BATCH_SIZES = (1, 8, 16, 64, 128, 256, 512, 1024)
 
 _ALL = [
     Study(
@@ -198,7 +276,7 @@ _ALL = [
         question="Which loss function reaches the highest accuracy?",
         report="Figures 1-4: cross-entropy, MSE and MAE on one hidden layer of 128.",
         base=SMALL,
-        grid={"loss": ("cross_entropy", "mse", "mae")},
+        grid={"loss": LOSSES},
     ),
     Study(
         name="loss_on_probabilities",
@@ -213,6 +291,7 @@ _ALL = [
         report="Figures 5-6: one to four hidden layers of 2096.",
         base=replace(BEST, width=2096),
         grid={"depth": DEPTHS},
+        wide_seeds=WIDE_SEEDS,
     ),
     Study(
         name="width",
@@ -220,13 +299,14 @@ _ALL = [
         report="Figure 7: widths 128 to 4192 at two hidden layers.",
         base=BEST,
         grid={"width": WIDTHS},
+        wide_seeds=WIDE_SEEDS,
     ),
     Study(
         name="batch_size",
         question="How many images should a step see?",
         report="Figure 8: batch sizes 1, 8, 16, 64, 256 and 512; the text adds 128, Table 1 1024.",
         base=SMALL,
-        grid={"batch_size": (1, 8, 16, 64, 128, 256, 512, 1024)},
+        grid={"batch_size": BATCH_SIZES},
     ),
     Study(
         name="steps",
@@ -250,39 +330,87 @@ _ALL = [
         report="Table 2 and Figure 11: 89.9 % (89.7 %) validation, 89.3 % test.",
         base=BEST,
         grid={"width": (4192,)},
+        wide_seeds=WIDE_SEEDS,
         keep=frozenset({"predictions"}),
     ),
     Study(
         name="width_tuning",
         question="Which learning rate suits each width?",
         report="The report fixes the learning rate.",
-        base=BEST,
+        base=replace(BEST, precision=RETUNED_PRECISION),
         grid={"width": WIDTHS, "learning_rate": TUNING_RATES},
         seeds=TUNING_SEEDS,
+        bracketed=True,
     ),
     Study(
         name="width_retuned",
         question="How wide should the hidden layers be, each at its own learning rate?",
         report="The report fixes the learning rate.",
-        base=BEST,
+        base=replace(BEST, precision=RETUNED_PRECISION),
         grid={"width": WIDTHS},
+        wide_seeds=WIDE_SEEDS,
         tuned_by="width_tuning",
     ),
     Study(
         name="depth_tuning",
         question="Which learning rate suits each depth?",
         report="The report says deeper networks need lower, more careful rates.",
-        base=replace(BEST, width=2096),
+        base=replace(BEST, width=2096, precision=RETUNED_PRECISION),
         grid={"depth": DEPTHS, "learning_rate": TUNING_RATES},
         seeds=TUNING_SEEDS,
+        bracketed=True,
+        first_guess="width_tuning",
     ),
     Study(
         name="depth_retuned",
         question="How many hidden layers are best, each at its own learning rate?",
         report="The report fixes the learning rate.",
-        base=replace(BEST, width=2096),
+        base=replace(BEST, width=2096, precision=RETUNED_PRECISION),
         grid={"depth": DEPTHS},
+        wide_seeds=WIDE_SEEDS,
         tuned_by="depth_tuning",
+    ),
+    Study(
+        name="loss_tuning",
+        question="Which learning rate suits each loss function?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"loss": LOSSES, "learning_rate": TUNING_RATES},
+        seeds=TUNING_SEEDS,
+    ),
+    Study(
+        name="loss_retuned",
+        question="Which loss function reaches the highest accuracy, each at its own learning rate?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"loss": LOSSES},
+        tuned_by="loss_tuning",
+    ),
+    Study(
+        name="batch_size_tuning",
+        question="Which learning rate suits each batch size?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"batch_size": BATCH_SIZES, "learning_rate": TUNING_RATES},
+        seeds=TUNING_SEEDS,
+    ),
+    Study(
+        name="batch_size_retuned",
+        question="How many images should a step see, each number at its own learning rate?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"batch_size": BATCH_SIZES},
+        tuned_by="batch_size_tuning",
+    ),
+    *(
+        Study(
+            name=f"precision_{depth}x{width}",
+            question="Do products of bfloat16 operands change the accuracy?",
+            report="The report does not say in which precision it computes.",
+            base=replace(SMALL, depth=depth, width=width, batch_size=batch_size),
+            grid={"precision": PRECISIONS},
+        )
+        for depth, width, batch_size in ((1, 128, 256), (2, 512, 512), (2, 1024, 512))
     ),
 ]
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

@@ -1,5 +1,6 @@
 """fmnist_lab.sweeps.studies: which runs a question needs; what a reader may ask instead."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from fmnist_lab.verdicts import evidence
 
 WIDTH = STUDIES["width"]
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
-plain = [study for study in STUDIES.values() if study.tuned_by is None]
+plain = [s for s in STUDIES.values() if s.tuned_by is None and not s.bracketed]
 each_plain_study = pytest.mark.parametrize("study", plain, ids=lambda study: study.name)
 
 
@@ -60,9 +61,9 @@ def test_a_study_has_every_setting_at_every_seed_once(study):
     settings = 1
     for values in study.grid.values():
         settings *= len(values)
-    assert len(configs) == settings * len(study.seeds)
+    assert len(study.settings()) == settings
+    assert len(configs) == sum(len(study.at_seeds(setting)) for setting in study.settings())
     assert len({identify(config, DIGEST) for config in configs}) == len(configs)
-    assert {config.seed for config in configs} == set(study.seeds)
     assert swept(study.vary()) == swept(study)
 
 
@@ -88,6 +89,27 @@ def test_the_tuning_rates_are_a_quarter_of_a_decade_apart():
     assert studies.TUNING_RATES[-1] == 1e-2
     for low, high in zip(studies.TUNING_RATES, studies.TUNING_RATES[1:], strict=False):
         assert high / low == pytest.approx(10**0.25, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["depth", "width", "best_model", "loss", "batch_size"])
+def test_wide_settings_have_five_seeds_and_all_others_ten(name):
+    for setting in STUDIES[name].settings():
+        seeds = [config.seed for config in STUDIES[name].at_seeds(setting)]
+        assert seeds == list(range(5 if setting.width >= 2096 else 10))
+
+
+def test_a_reader_who_names_a_number_of_seeds_gets_it_at_any_width():
+    study = WIDTH.vary(width=4192, seeds=7)
+    assert [config.seed for config in study.configs()] == list(range(7))
+    assert len(WIDTH.vary(width=4192).configs()) == 5
+
+
+def test_the_studies_of_precision_differ_in_nothing_else():
+    for name, batch_size in (("1x128", 256), ("2x512", 512), ("2x1024", 512)):
+        one, other = STUDIES[f"precision_{name}"].settings()
+        assert replace(one, precision="bfloat16") == other
+        assert (f"{one.depth}x{one.width}", one.batch_size) == (name, batch_size)
+        assert one.learning_rate == 2.05e-4
 
 
 # --- What a reader may ask instead
@@ -297,3 +319,49 @@ class TestTuning:
         self.record(made_up_run, 16, [(0.6, 0.5), (0.5, 0.6)])
         runs = records.find(self.tuning.configs())
         assert evidence.Evidence(runs).rates("tuning") == studies.chosen_rates(self.tuning)
+
+
+@pytest.mark.usefixtures("home", "published")
+class TestBrackets:
+    """A bracketed study runs a rate when the runs so far ask for it."""
+
+    rates = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+
+    @pytest.fixture(autouse=True)
+    def small_studies(self, monkeypatch, made_up_run):
+        grid = {"width": (128, 256), "learning_rate": self.rates}
+        base = Config(depth=2, epochs=2)
+        self.study = Study("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
+        monkeypatch.setattr(studies, "STUDIES", {"tuning": self.study})
+
+        def train(configs, **options):
+            for config in configs:  # best at 3e-4 for width 128, one step lower for 256
+                best = {128: 3e-4, 256: 1e-4}[config.width]
+                accuracy = 0.9 - abs(math.log(config.learning_rate / best)) / 10
+                records.save(made_up_run(config, accuracy=accuracy))
+            return records.find(configs)
+
+        monkeypatch.setattr(studies, "sweep", train)
+
+    def test_the_next_setting_waits_for_the_rate_that_its_bracket_starts_from(self):
+        assert {c.width for c in self.study.configs()} == {128}
+        assert len(self.study.configs()) == 5 * 2
+
+    def test_a_study_runs_until_its_brackets_are_closed(self):
+        runs = self.study.runs()
+        wide = {run.config.learning_rate for run in runs if run.config.width == 256}
+        assert wide == {1e-4, 3e-4, 1e-3}
+        assert studies.chosen_rates(self.study) == {128: 3e-4, 256: 1e-4}
+        assert runs == self.study.recorded()
+
+    def test_the_table_says_which_rates_were_never_run_and_why(self):
+        self.study.runs()
+        table = studies.rates_run(self.study)
+        assert list(table.loc[256]) == [
+            *("1e-4, 3e-4, 1e-3", "3e-3, 1e-2", "1e-4"),
+            "accuracy falls on either side of the best, and has one hump",
+        ]
+        assert table.loc[128, "because"] == "every rate was run"
+
+    def test_who_names_rates_gets_all_of_them(self):
+        assert len(self.study.vary(learning_rate=[1e-4, 1e-2]).configs()) == 2 * 2 * 2

@@ -12,7 +12,7 @@ from fmnist_lab.config import ConfigError
 from fmnist_lab.pictures.verdicts import overview
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import pack
-from fmnist_lab.sweeps.studies import STUDIES, TUNING_RATES, TUNING_SEEDS
+from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES, TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.claims import CLAIMS, SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above
@@ -243,7 +243,7 @@ def test_the_order_of_the_runs_does_not_matter(whole_book):
 @pytest.fixture
 def tuned(made_up_run):
     """Tuning runs of the widths: the wider, the lower the best learning rate."""
-    study = STUDIES["width_tuning"]
+    study = STUDIES["width_tuning"].vary(learning_rate=list(TUNING_RATES))  # the whole grid
     best = {width: TUNING_RATES[8 - number] for number, width in enumerate(study.values)}
     runs = [
         made_up_run(config, accuracy=0.9 - 0.01 * abs(np.log10(config.learning_rate / best[width])))
@@ -256,7 +256,11 @@ def tuned(made_up_run):
 def test_the_second_verdict_rests_on_runs_at_the_rates_chosen(width_runs, tuned):
     best, tuning = tuned
     means = {128: 0.84, 512: 0.85, 1024: 0.86, 2096: 0.88, 4192: 0.87}
-    retuned = [r for w, m in means.items() for r in width_runs({w: m}, learning_rate=best[w])]
+    retuned = [
+        run
+        for width, mean in means.items()
+        for run in width_runs({width: mean}, learning_rate=best[width], precision=RETUNED_PRECISION)
+    ]
     fixed = width_runs(dict(zip(means, [0.8, 0.81, 0.82, 0.83, 0.84], strict=True)))
     found = claims.judge("width", [*tuning, *retuned, *fixed])
     assert as_run(found, "W4").name == "not supported"
