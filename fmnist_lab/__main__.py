@@ -10,7 +10,7 @@ from typing import Any
 
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
-from fmnist_lab.sweeps import cluster, studies, sweep
+from fmnist_lab.sweeps import cluster, everything, studies, sweep
 from fmnist_lab.sweeps.progress import duration
 
 from . import data
@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     fetch.set_defaults(command=show_data)
 
     run = commands.add_parser("run", help="train what is missing of a study")
-    run.add_argument("name", metavar="STUDY", help=", ".join(studies.STUDIES))
+    run.add_argument("name", metavar="STUDY", nargs="?", help=", ".join(studies.STUDIES))
+    run.add_argument("--all", action="store_true", help="of all studies, the shortest runs first")
     run.add_argument("--seeds", type=int, help="how many seeds; the study's own if left out")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     run.add_argument(
@@ -78,9 +79,22 @@ def show_data() -> None:
 
 
 def run_study(
-    name: str, seeds: int | None, device: str, scheduler: str | None, list: bool, **given: Any
+    name: str | None,
+    all: bool,
+    seeds: int | None,
+    device: str,
+    scheduler: str | None,
+    list: bool,
+    **given: Any,
 ) -> None:
-    """Train what is missing of a study, or list it."""
+    """Train what is missing of a study or of all, or list it."""
+    if all == (name is not None) or (all and (seeds is not None or any(given.values()))):
+        raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
+    if name is None:
+        if not list:
+            everything.train_everything(device=device, scheduler=scheduler)
+        print(*everything.listed(), sep="\n")
+        return
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
     study = studies.study(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
     if list:

@@ -11,7 +11,7 @@ from fmnist_lab.__main__ import main
 from fmnist_lab.data import DIGEST, DataError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
-from fmnist_lab.sweeps import studies, sweep
+from fmnist_lab.sweeps import everything, studies, sweep
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.training import trainer
 
@@ -162,6 +162,54 @@ def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):
     code, out, err = say("run", "width", *SMALL, "--seeds", 1)
     assert (code, out) == (130, "")
     assert err.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+
+
+@pytest.fixture
+def three_studies(monkeypatch, made_up_run):
+    """A study, one that is tuned and its tuning; what is trained is made up, best at 1e-3."""
+    base = replace(WIDTH.base, depth=1, epochs=2)
+    rates = (1e-4, 1e-3, 1e-2)
+    plain = studies.Study("plain", "?", "", base, {"width": (8,)}, seeds=(0, 1))
+    tuning = replace(
+        plain, name="tuning", grid={"width": (128,), "learning_rate": rates},
+        seeds=(100, 101), bracketed=True,
+    )  # fmt: skip
+    tuned = replace(plain, name="tuned", grid={"width": (128,)}, tuned_by="tuning")
+    for module in (studies, everything):
+        monkeypatch.setattr(module, "STUDIES", {s.name: s for s in (tuned, tuning, plain)})
+    asked = []
+
+    def train(configs, **options):
+        asked.append(configs)
+        for config in configs:
+            records.save(made_up_run(config, accuracy=0.9 - abs(config.learning_rate - 1e-3)))
+        return records.find(configs)
+
+    monkeypatch.setattr(everything, "sweep", train)
+    return asked
+
+
+def test_run_all_trains_the_shortest_first_and_what_its_tuning_leads_to(say, three_studies):
+    code, out, _ = say("run", "--all", "--list")
+    lines = out.splitlines()
+    assert code == 0
+    assert [line.split(",")[0] for line in lines[:-1]] == [
+        *("tuned: waits for tuning", "tuning: 6 runs", "plain: 2 runs"),
+    ]
+    assert lines[1].endswith("on one core; more as its brackets close")
+    assert lines[-1].startswith("8 runs are missing: at most ")
+    code, out, err = say("run", "--all")
+    assert (code, out) == (0, "Nothing is missing.\n")
+    assert err.splitlines() == [f"{n} runs are missing; the shortest come first." for n in (8, 2)]
+    assert [config.learning_rate for config in three_studies[1]] == [1e-3] * 2
+    assert [config.width for config in three_studies[0]] == [8] * 2 + [128] * 6
+    assert say("run", "--all", "--list") == (0, "Nothing is missing.\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["width", "--all"], ["--all", "--width", "8"]])
+def test_run_takes_one_study_or_all_of_them(say, arguments):
+    sentence = "run takes the name of a study, or --all and nothing that varies one.\n"
+    assert say("run", *arguments) == (2, "", sentence)
 
 
 # --- export
