@@ -1,4 +1,4 @@
-from . import data, pictures, verdicts
+from . import data, facts, pictures, verdicts
 from .chapter import Chapter, numbers
 from .config import BOUNDS, Bounds, Config
 from .runs.records import find, read_published

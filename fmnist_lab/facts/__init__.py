@@ -1,0 +1,29 @@
+"""What a chapter's sentences say in numbers, as plain values by name, and its smaller tables."""
+
+from .chapters import batch_size, claims, depth, learning_rate, loss, method, width
+from .common import glue
+from .images import best_model, overlap, pixels, split, twins
+from .machine import speed
+from .tables import beside_report, classes, near_twins, tuning, validation_counts
+
+__all__ = [
+    "batch_size",
+    "beside_report",
+    "best_model",
+    "claims",
+    "classes",
+    "depth",
+    "glue",
+    "learning_rate",
+    "loss",
+    "method",
+    "near_twins",
+    "overlap",
+    "pixels",
+    "speed",
+    "split",
+    "tuning",
+    "twins",
+    "validation_counts",
+    "width",
+]

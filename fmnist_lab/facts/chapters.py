@@ -1,0 +1,225 @@
+"""The facts of the chapters on runs, a function a chapter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import pandas as pd
+import torch
+
+from fmnist_lab.config import scientific
+from fmnist_lab.pictures import label, luckiest, steps_an_epoch
+from fmnist_lab.runs.records import read_published
+from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sweeps.studies import study
+from fmnist_lab.training.losses import LOSSES
+from fmnist_lab.training.model import INPUT_DIM, parameter_count
+from fmnist_lab.verdicts import expected_maximum
+from fmnist_lab.verdicts.judgement import Judgement
+from fmnist_lab.verdicts.measures import CHANCE
+
+from .common import NAN, Facts, mean, means, of_runs, of_table, widest
+
+MATTERS = 0.3  # points of accuracy
+REPORTED_RATES = (1.5e-5, 2.35e-4)  # the report's Table 1
+
+
+def width(runs: Sequence[Run]) -> Facts:
+    """Return the facts of the chapter on width."""
+    return of_runs(runs)
+
+
+def depth(runs: Sequence[Run]) -> Facts:
+    """Return the facts of the chapter on depth: ranges are in points."""
+    frame = Runs(runs).table()
+    ranked = means(frame, "depth")
+    hidden = ranked[ranked.index > 0]
+    sizes = [parameter_count(run.config.depth, run.config.width) for run in runs] or [0]
+    tuning = study("depth_tuning")
+    return of_table(frame, "depth") | {
+        "smallest": min(sizes),
+        "largest": max(sizes),
+        "best_depth": str(ranked.index[0]) if len(ranked) else "none",
+        "best_mean": float(ranked.max()),
+        "hidden_range": float(hidden.max() - hidden.min()),
+        "seed_range": widest(frame, "depth"),
+        "tuning_wanted": len(tuning.configs()),
+        "tuning_there": len(tuning.recorded()),
+    }
+
+
+def loss(runs: Sequence[Run], readings: Iterable[Run]) -> Facts:
+    """Return the facts of the chapter on losses; `readings` are the published runs of all losses.
+
+    `zeros_*` and `sure_mse` are losses of made-up logits: ten zeros, and 10 for the right class.
+    """
+    target = torch.eye(10)[:, :1]
+    frame, ranked = Runs(runs).table(), means(Runs(runs).table(), "loss")
+    zeros = {name: float(LOSSES[name].value(0 * target, target)) for name in LOSSES}
+    facts = of_table(frame, "loss") | {
+        "zeros_cross_entropy": zeros["cross_entropy"],
+        "zeros_mse": zeros["mse"],
+        "ratio": zeros["cross_entropy"] / zeros["mse"],
+        "sure_mse": float(LOSSES["mse"].value(10 * target, target)),
+    }
+    for place, at in {"highest": 0, "lowest": -1}.items():
+        facts[place] = label(ranked.index[at]) if len(ranked) else "none"
+        facts[f"{place}_mean"] = float(ranked.iloc[at]) if len(ranked) else NAN
+    published = 100 * Runs(readings).table().groupby("loss")["validation_accuracy"].mean()
+    for rival in ("mse", "mae"):
+        lead = published.get("cross_entropy", NAN) - published.get(rival, NAN)
+        facts[f"lead_over_{rival}"] = f"{lead:+.2f}".replace("-", "−")
+    return facts
+
+
+def learning_rate(runs: Sequence[Run], backdrop: Sequence[Run]) -> Facts:
+    """Return the facts of the chapter on learning rates."""
+    frame = Runs(runs).table()
+    ranked = means(frame, "learning_rate")
+    published = study("learning_rate")
+    low, high = REPORTED_RATES
+    base = published.base
+    steps = base.epochs * math.ceil(base.train_size / base.batch_size)
+    grid, tuning_seeds = study("width_tuning").grid["learning_rate"], study("width_tuning").seeds
+    capped = frame[frame["stopped_by"] == "epochs"].groupby("learning_rate").size()
+    of = frame.groupby("learning_rate").size().to_dict()
+    where = ", ".join(f"{n} of {of[rate]} at {label(rate)}" for rate, n in capped.items())
+    edge = len(ranked) == 0 or ranked.index[0] in (ranked.index.min(), ranked.index.max())
+
+    def after(rate: float, epoch: int) -> str:
+        there = [r for r in runs if r.config.learning_rate == rate and r.epochs >= epoch]
+        there += [r for r in backdrop if r.config.learning_rate == rate and r.epochs >= epoch]
+        reached = [r.history["validation_accuracy"][epoch - 1] or CHANCE for r in there]
+        return f"{100 * mean(reached):.1f} %" if reached else "(no run shown)"
+
+    facts = of_table(frame, "learning_rate") | {
+        "distinct": len(published.values),
+        "outside": sum(not low <= rate <= high for rate in published.values),
+        "capped_where": where or "none at any rate",
+        "diverged": int((frame["stopped_by"] == "divergence").sum()),
+        "slow": after(2.05e-6, 100),
+        "fast": after(2.05e-5, 10),
+        "steps": steps,
+        "travel": steps * 2.05e-6,
+        "initial": INPUT_DIM**-0.5,  # PyTorch's nn.Linear starts within 1 / sqrt(inputs)
+        "where": "at the edge of" if edge else "inside",
+        "grid": len(grid),
+        "grid_low": label(grid[0]),
+        "grid_high": label(grid[-1]),
+        "tuning_seeds": len(tuning_seeds),
+    }
+    for place, at in {"best": 0, "second": 1}.items():
+        facts[f"{place}_rate"] = label(float(ranked.index[at])) if len(ranked) > at else "nan"
+        facts[f"{place}_mean"] = float(ranked.iloc[at]) if len(ranked) > at else NAN
+    return facts
+
+
+def batch_size(runs: Sequence[Run], timed: Sequence[Run], recorded: Sequence[Run]) -> Facts:
+    """Return the facts of the chapter on batch sizes.
+
+    `timed` are the runs made on one device, `recorded` those whose step losses are drawn.
+    """
+    frame = Runs(runs).table()
+    ranked = means(frame, "batch_size")
+    steps = [steps_an_epoch(run) for run in runs] or [0]
+    waits = [run.config.patience * steps_an_epoch(run) for run in runs] or [0]
+    facts = of_table(frame, "batch_size") | {
+        "most_steps": max(steps),
+        "fewest_steps": min(steps),
+        "longest_wait": max(waits),
+        "shortest_wait": min(waits),
+        "timed": len(timed),
+        "timed_on": str(timed[0].device) if timed else "none",
+        "best_size": str(ranked.index[0]) if len(ranked) else "none",
+        "size_range": float(ranked.max() - ranked.min()),
+        "seed_range": widest(frame, "batch_size"),
+        "an_epoch": sum(steps_an_epoch(run) for run in recorded),
+        "all_steps": sum(len(run.losses_by_step()) for run in recorded),
+        "spread": NAN,
+        "spread_of_mean": NAN,
+    }
+    for run in recorded:
+        last = run.losses_by_step()[-steps_an_epoch(run) :].astype(float)
+        facts |= {"spread": last.std(), "spread_of_mean": last.std() / len(last) ** 0.5}
+    return facts
+
+
+def method(runs: Sequence[Run], rates: pd.DataFrame) -> Facts:
+    """Return the facts of the chapter on method: accuracies in per cent, differences in points.
+
+    `runs` differ in nothing but the seed; `rates` is the table of runs at two learning rates.
+    """
+    frame, config = Runs(runs).table(), runs[0].config
+    accuracy = 100 * frame["validation_accuracy"]
+    gaps = [abs(a - b) for a, b in combinations(accuracy, 2)]
+    average, sd = float(accuracy.mean()), float(accuracy.std())
+    lead = luckiest(accuracy, 6) - average if len(accuracy) >= 6 else None
+    pivot = rates.pivot(index="seed", columns="learning_rate", values="validation_accuracy")
+    low, high = (100 * pivot.dropna()[rate] for rate in (2.05e-4, 2.05e-3))
+    return of_table(frame) | {
+        "minutes": float(frame["seconds"].sum() / 60),
+        "network": f"{config.depth} × {config.width}",
+        "loss": config.loss.replace("_", "-"),
+        "batch": config.batch_size,
+        "rate": scientific(config.learning_rate),
+        "parameters": f"{parameter_count(config.depth, config.width):,}",
+        "steps": math.ceil(config.train_size / config.batch_size),
+        "bumped": sum(bumped(run) for run in runs),
+        "mean": average,
+        "sd": sd,
+        "test_sd": float(100 * frame["test_accuracy"].std()),
+        "range": float(accuracy.max() - accuracy.min()),
+        "pairs": len(gaps),
+        "apart": sum(gap >= MATTERS for gap in gaps),
+        "sampling": math.sqrt(average * (100 - average) / 12_000),
+        "best_of_six": expected_maximum(sd, 6),
+        "sds": expected_maximum(1.0, 6),
+        "own": "too few runs to say" if lead is None else f"{lead:.2f} points",
+        "sd_low": float(low.std()),
+        "sd_high": float(high.std()),
+        "sd_difference": float((low - high).std()),
+        "sd_unpaired": float(math.hypot(low.std(), high.std())),
+        "saving": float((low.var() + high.var()) / (low - high).var()),
+    }
+
+
+def bumped(run: Run) -> bool:
+    """Return whether the validation loss failed to fall at some epoch before the best."""
+    losses = run.history["validation_loss"][: run.best_epoch]
+    finite = [math.inf if loss is None else loss for loss in losses]
+    return any(loss >= min(finite[:n]) for n, loss in enumerate(finite) if n)
+
+
+def claims(found: Mapping[str, Judgement]) -> Facts:
+    """Return the facts of the page of all claims, judged on the published runs."""
+
+    def told(name: str) -> str:
+        return listed([key for key, item in found.items() if item.first.name == name])
+
+    frame = Runs(read_published().values()).table()
+    settings = ["loss", "depth", "width", "batch_size", "learning_rate"]
+    seeds = frame.groupby(settings).size()
+    both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
+    settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]
+    return of_table(frame) | {
+        "claims": len(found),
+        "supported": told("supported"),
+        "immaterial": told("supported but immaterial"),
+        "not_supported": told("not supported"),
+        "inconclusive": told("inconclusive"),
+        "not_run": told("not run yet"),
+        "two": len(both),
+        "settled": len(settled),
+        "changed": listed([key for key, as_run, as_claimed in settled if as_run != as_claimed]),
+        "runs": f"{len(frame):,}",
+        "settings": len(seeds),
+        "fewest": int(seeds.min()),
+    }
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return a number of claims with their ids in brackets, or "none"."""
+    return f"{len(ids)} ({', '.join(ids)})" if ids else "none"

@@ -1,0 +1,66 @@
+"""What several chapters say of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
+from fmnist_lab.verdicts.measures import CHANCE
+
+NAN = float("nan")
+Facts = dict[str, Any]  # a number or a text by the name that a page gives it
+
+
+def glue(facts: Mapping[str, Any]) -> None:
+    """Make facts known to a page, whose text names them as {glue:text}`name`."""
+    from myst_nb import glue as put  # only notebooks have it
+
+    for name, value in facts.items():
+        put(name, value.item() if isinstance(value, np.generic) else value, display=False)
+
+
+def of_runs(runs: Iterable[Run], by: str | None = None) -> Facts:
+    """Return how many runs there are, their hours, devices, and how many hit the cap on epochs.
+
+    With a hyperparameter `by`, also the number of seeds of each of its values, as in "3 to 10".
+    """
+    return of_table(Runs(runs).table(), by)
+
+
+def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
+    """Return what `of_runs` does, from a table of runs."""
+    facts = {
+        "runs": len(frame),
+        "hours": float(frame["seconds"].sum() / 3600),
+        "devices": " and ".join(sorted(frame["device"].unique())) or "no device",
+        "capped": int((frame["stopped_by"] == "epochs").sum()),
+    }
+    if by:
+        counts = frame.groupby(by).size()
+        facts["seeds"] = " to ".join(str(n) for n in sorted({*counts.agg(["min", "max"])}))
+    return facts
+
+
+def means(frame: pd.DataFrame, by: str) -> pd.Series:
+    """Return the mean accuracy of each value of `by` in per cent, from high to low.
+
+    A run that diverged at once has learnt nothing, and counts as guessing.
+    """
+    accuracy = 100 * frame["validation_accuracy"].fillna(CHANCE)
+    return accuracy.groupby(frame[by], sort=False).mean().sort_values(ascending=False)
+
+
+def widest(frame: pd.DataFrame, by: str) -> float:
+    """Return the most points that two runs of one and the same value of `by` differ by."""
+    grouped = frame.groupby(by)["validation_accuracy"]
+    return float(100 * (grouped.max() - grouped.min()).max())
+
+
+def mean(values: Any) -> float:
+    """Return the mean; not a number where there are no values."""
+    return float(np.mean(values)) if np.size(values) else NAN

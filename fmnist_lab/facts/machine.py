@@ -1,0 +1,55 @@
+"""The facts of the page on speed: what one run of the benchmark has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from fmnist_lab.pictures.speed import number, ratio, table
+from fmnist_lab.training.model import parameter_count
+
+from .common import NAN, Facts
+
+
+def speed(results: Mapping[str, Any]) -> Facts:
+    """Return the facts in a benchmark's results: factors are texts, memory is in 10^6 bytes."""
+    frame = table(dict(results))
+    machine, versions, costs = results["machine"], results["versions"], results["costs"]
+    sweep, imports = costs["sweep"], costs["import_seconds"]
+    million = parameter_count(2, 4192) / 1e6
+    wide = frame[frame["workload"] == "2x4192-b512"].set_index("trainer")["peak_mb"]
+
+    def times(workload: str, trainer: str, to: str = "ours") -> str:
+        return number(ratio(frame, workload, trainer, to))
+
+    small = {
+        f"{trainer}_{batch}": times(f"1x128-b{batch}", trainer)
+        for batch in (1, 16, 64)
+        for trainer in ("tutorial", "expert", "jax")
+    }
+    return small | {
+        **{name: machine[name] for name in ("processor", "cores", "memory_gib")},
+        **{name: versions[name] for name in ("python", "torch")},
+        "date": results["date"],
+        "repeats": results["repeats"],
+        "limit": results["limit_seconds"],
+        "expert_wide": times("2x4192-b512", "expert"),
+        "over_products": times("2x4192-b512", "ours", to="products"),
+        "adam_of_1": times("1x128-b1", "adam"),
+        "products_of_64": times("1x128-b64", "products"),
+        "in_turn": times("10-seeds", "ours_in_turn"),
+        "stack": times("10-seeds", "ours_stack"),
+        **{f"sweep_{name}": sweep[name] for name in ("seeds", "epochs", "workers")},
+        **{name: sweep[name] for name in ("in_turn_seconds", "together_seconds")},
+        "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
+        "import_torch": median(imports["torch"]),
+        "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
+        "published": costs["published_runs"],
+        "reading": 1000 * median(costs["read_published_seconds"]),
+        "bytes": costs["stack_bytes_a_parameter"],
+        "million": million,
+        "stack_mb": million * costs["stack_bytes_a_parameter"],
+        "peak_ours": f"{wide.get('ours', NAN):,.0f}",
+        "peak_expert": f"{wide.get('expert', NAN):,.0f}",
+    }

@@ -1,0 +1,77 @@
+"""Tables that one page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+import torch
+
+from fmnist_lab import data
+from fmnist_lab.pictures import label
+from fmnist_lab.sweeps.studies import chosen_rates, study, tuning_table
+from fmnist_lab.verdicts import reproduced
+
+
+def tuning() -> pd.DataFrame:
+    """Return a row a width and depth: how many tuning runs there are, and the rate they choose."""
+    rows = {}
+    for each in (study("width_tuning"), study("depth_tuning")):
+        done, chosen = tuning_table(each), chosen_rates(each)
+        wanted = len(each.grid["learning_rate"]) * len(each.seeds)
+        for value in each.values:
+            trained = int(done.loc[done[each.swept] == value, "count"].sum())
+            rate = label(chosen[value]) if value in chosen else "not run yet"
+            rows[f"{each.swept} {value}"] = {"runs": f"{trained} of {wanted}", "best rate": rate}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
+
+
+def classes(fashion: data.Data) -> pd.DataFrame:
+    """Return a row a class: its images, and mean, spread and background of their pixels."""
+    kinds = [fashion.images[fashion.labels == kind] for kind in range(10)]
+    columns = {
+        "training images": torch.bincount(fashion.labels).numpy(),
+        "test images": torch.bincount(fashion.test_labels).numpy(),
+        "mean value": [round(images.mean().item(), 3) for images in kinds],
+        "standard deviation": [round(images.std().item(), 3) for images in kinds],
+        "background (%)": [round(100 * (images == 0).float().mean().item(), 1) for images in kinds],
+    }
+    return pd.DataFrame(columns, index=pd.Index(data.CLASSES, name="class"))
+
+
+def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Return how many pairs are at most so far apart, a row a fifth of the threshold."""
+    rows = {}
+    for step in (threshold * n / 5 for n in range(1, 6)):
+        close = pairs[pairs["distance"] <= step]
+        rows[f"up to {step:.3g}"] = {
+            "pairs": len(close),
+            "test images": close["first"].nunique(),
+            "pairs with different labels": (close["test label"] != close["training label"]).sum(),
+        }
+    return pd.DataFrame(rows).T.rename_axis("distance")
+
+
+def beside_report(
+    measured: Mapping[str, pd.Series], printed: Mapping[str, Sequence[float]]
+) -> pd.DataFrame:
+    """Return a row a printed accuracy: whether it is reproduced, and where single runs fall."""
+    columns = ["accuracy (%)", "report", "runs", "our mean", "95 % of single runs", "verdict"]
+    rows = []
+    for name, values in measured.items():
+        for figure in printed[name] if len(values) else ():
+            again = reproduced(figure, values, rounding=0.0005)  # half a unit of its last digit
+            found = pd.Series([again.estimate, again.low, again.high], dtype=float)
+            ours, low, high = (f"{100 * x:.2f}" for x in found)
+            limits = f"{low} to {high}" if again.n > 1 else "unknown"
+            rows.append([name, f"{100 * figure:.1f}", again.n, ours, limits, again.name])
+    return pd.DataFrame(rows, columns=columns).set_index("accuracy (%)")
+
+
+def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:
+    """Return how many validation images each class has: a row a seed."""
+    rows = {
+        seed: torch.bincount(fashion.labels[data.split(seed)[1]], minlength=10).numpy()
+        for seed in sorted(seeds)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=data.CLASSES)
