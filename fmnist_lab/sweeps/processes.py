@@ -36,14 +36,19 @@ def local_processes(workers: int, shown: Progress) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()  # an interrupted sweep loses the runs in progress, no more
+        terminate(pool)  # an interrupted sweep loses the runs in progress, no more
         raise
     finally:
         pool.shutdown(cancel_futures=True)
         sender.close()  # the last end of it: the listener stops
         listener.join()
         receiver.close()
+
+
+def terminate(pool: ProcessPoolExecutor) -> None:
+    """End a pool's processes at once: `ProcessPoolExecutor.terminate_workers` from Python 3.14."""
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
 
 
 def start_worker(sender: Connection, lock: Any) -> None:

@@ -180,3 +180,17 @@ def test_a_run_without_a_best_epoch_could_have_no_predictions_and_is_not_missed_
 
 def test_equal_values_have_one_text():
     assert canonical({"b": [1, None], "a": 0.5}) == '{"a":0.5,"b":[1,null]}'
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("AMD EPYC, 1 thread(s)", "AMD EPYC, 1 thread"),
+        ("AMD EPYC, 2 thread(s)", "AMD EPYC, 2 threads"),
+        ("Xeon, 11 thread(s)", "Xeon, 11 threads"),
+        ("NVIDIA H200", "NVIDIA H200"),
+        (None, None),
+    ],
+)
+def test_the_device_is_shown_in_plain_words(made_up_run, recorded, shown):
+    assert made_up_run(Config(), environment={"device": recorded}).device == shown

@@ -5,6 +5,7 @@
 
 import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 
 from fmnist_lab.config import Config
@@ -23,3 +24,13 @@ def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message
         with receiver:
             processes.listen(receiver, Progress(bar))
         assert updates == [0.5]
+
+
+def test_a_pool_has_the_private_processes_that_we_end():
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        worker = pool.submit(os.getpid).result()
+        held = getattr(pool, "_processes", None)
+        assert worker in (held or ()), (
+            "ProcessPoolExecutor no longer keeps its processes by number in _processes: "
+            "processes.terminate needs terminate_workers (Python 3.14) instead."
+        )
