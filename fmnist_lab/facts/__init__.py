@@ -3,8 +3,8 @@
 from .chapters import batch_size, claims, depth, learning_rate, loss, method, width
 from .common import glue
 from .images import best_model, overlap, pixels, split, twins
-from .machine import speed
-from .tables import beside_report, classes, near_twins, tuning, validation_counts
+from .machine import gains, speed
+from .tables import beside_report, classes, fixed, near_twins, tuning, validation_counts
 
 __all__ = [
     "batch_size",
@@ -13,6 +13,8 @@ __all__ = [
     "claims",
     "classes",
     "depth",
+    "fixed",
+    "gains",
     "glue",
     "learning_rate",
     "loss",

@@ -8,22 +8,48 @@ import pandas as pd
 import torch
 
 from fmnist_lab import data
+from fmnist_lab.config import scientific
 from fmnist_lab.pictures import label
-from fmnist_lab.sweeps.studies import chosen_rates, study, tuning_table
+from fmnist_lab.sweeps.studies import STUDIES, WIDE, chosen_rates, study, tuning_table
 from fmnist_lab.verdicts import reproduced
 
 
 def tuning() -> pd.DataFrame:
-    """Return a row a width and depth: how many tuning runs there are, and the rate they choose."""
+    """Return a row a width and depth: the tuning runs there are, and the rate they choose."""
     rows = {}
     for each in (study("width_tuning"), study("depth_tuning")):
         done, chosen = tuning_table(each), chosen_rates(each)
-        wanted = len(each.grid["learning_rate"]) * len(each.seeds)
         for value in each.values:
-            trained = int(done.loc[done[each.swept] == value, "count"].sum())
-            rate = label(chosen[value]) if value in chosen else "not run yet"
-            rows[f"{each.swept} {value}"] = {"runs": f"{trained} of {wanted}", "best rate": rate}
+            there = done[done[each.swept] == value]
+            rows[f"{each.swept} {value}"] = {
+                "runs": int(there["count"].sum()),
+                "rates": len(there),
+                "best rate": label(chosen[value]) if value in chosen else "not run yet",
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
+
+
+def fixed() -> pd.DataFrame:
+    """Return what is run for each study: its settings, seeds, precision and learning rates."""
+    rows = {}
+    for name, each in STUDIES.items():
+        base, rates = each.base, each.grid.get("learning_rate", ())
+        network = {"depth": f"of {base.width}", "width": f"{base.depth} deep"}
+        rate = f"chosen by {each.tuned_by}" if each.tuned_by else scientific(base.learning_rate)
+        if rates:
+            ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
+            rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
+        few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
+        if few:
+            spans += f"; from {WIDE:,} neurons on {few[0]} to {few[-1]}"
+        rows[name] = {
+            "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
+            "networks": network.get(each.swept, f"{base.depth} × {base.width}"),
+            "seeds": spans,
+            "precision": "both" if each.swept == "precision" else base.precision,
+            "learning rate": rate,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("study")
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:
