@@ -1,12 +1,14 @@
 """How runs become verdicts on the report's conclusions."""
 
-from .claims import CLAIMS, box, judge, table
+from .claims import box, boxes, judge, table
+from .conclusions import CLAIMS
 from .statistics import equivalence, expected_maximum, mean_interval, paired_difference
 from .verdict import reproduced, seeds_needed, verdict
 
 __all__ = [
     "CLAIMS",
     "box",
+    "boxes",
     "equivalence",
     "expected_maximum",
     "judge",

@@ -22,8 +22,6 @@ from .conclusions import CLAIMS
 from .judgement import Claim, Finding, Judgement
 from .verdict import Name, Verdict
 
-__all__ = ["CLAIMS", "Box", "Claim", "Judgement", "box", "judge", "table"]
-
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
 # telephones from drawing an emoji.
 SYMBOLS: dict[Name, str] = {
@@ -66,9 +64,19 @@ def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
 
 def box(name: str, runs: Iterable[Run] | None = None) -> Box:
     """Return a claim's verdict box, which a notebook shows. Raises `ConfigError` for another id."""
-    if name not in CLAIMS:
-        raise ConfigError(unknown_name(name, CLAIMS).replace("parameter", "claim"))
-    return Box(judge(CLAIMS[name].chapter, runs)[name])
+    return boxes(name, runs=runs)[0]
+
+
+def boxes(*names: str, runs: Iterable[Run] | None = None) -> Boxes:
+    """Return several claims' boxes in a row; a chapter's name stands for all of its claims."""
+    of = {name: [claim.id for claim in CLAIMS.values() if claim.chapter == name] for name in names}
+    ids = [each for name in names for each in of[name] or [name]]
+    for unknown in set(ids) - set(CLAIMS):
+        raise ConfigError(unknown_name(unknown, CLAIMS).replace("parameter", "claim"))
+    runs = runs if runs is None else list(runs)
+    judged = [judge(chapter, runs) for chapter in {CLAIMS[each].chapter for each in ids}]
+    found = {name: item for several in judged for name, item in several.items()}
+    return Boxes(Box(found[each]) for each in ids)
 
 
 def label(found: Verdict | None) -> str:
@@ -156,6 +164,16 @@ class Box:
                 lines += [prefix + part_line(part) for part in run]
                 lines += [f"{prefix}{len(parts) - len(run)} more not run yet"] * (run != [*parts])
         return lines
+
+
+class Boxes(tuple[Box, ...]):
+    """Several boxes, one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_html_(self) -> str:
+        return "".join(box._repr_html_() for box in self)
 
 
 def part_line(part: Finding) -> str:

@@ -9,7 +9,7 @@ from fmnist_lab.config import Config
 from fmnist_lab.pictures import verdicts as ledger
 from fmnist_lab.pictures.verdicts import Ledger, counts, undecided
 from fmnist_lab.verdicts import claims
-from fmnist_lab.verdicts.claims import CLAIMS
+from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.judgement import judge
 
 

@@ -14,8 +14,9 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import pack
 from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES, TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
-from fmnist_lab.verdicts.claims import CLAIMS, SYMBOLS
+from fmnist_lab.verdicts.claims import SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above
+from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
 from fmnist_lab.verdicts.judgement import Claim
 from fmnist_lab.verdicts.judgement import judge as judge_claims
@@ -332,6 +333,20 @@ def test_a_box_is_found_by_its_id(width_runs):
     assert "claim W2" in repr(claims.box("W2", width_runs({128: 0.84})))
 
 
+def test_several_boxes_stand_in_a_row(width_runs):
+    runs = width_runs({128: 0.84, 512: 0.85}, seeds=3)
+    row = claims.boxes("W2", "L1", runs=runs)
+    alone = [claims.box("W2", runs), claims.box("L1", runs)]
+    assert list(row) == alone
+    assert repr(row) == f"{alone[0]!r}\n\n{alone[1]!r}"
+    assert row._repr_html_() == "".join(box._repr_html_() for box in alone)
+
+
+def test_a_chapters_name_stands_for_its_claims():
+    row = claims.boxes("width", "F1", runs=[])
+    assert [box.judgement.claim.id for box in row] == ["W1", "W2", "W3", "W4", "F1"]
+
+
 def test_a_box_escapes_what_it_shows(width_runs):
     odd = replace(CLAIMS["W2"], says="a < b & c")
     judgement = judge_claims([odd], width_runs({128: 0.84}))["W2"]
@@ -356,6 +371,7 @@ def test_every_verdict_has_a_symbol_of_its_own():
     ("ask", "sentence"),
     [
         (lambda: claims.box("W9"), "there is no claim 'W9': known are L1, L2, D1"),
+        (lambda: claims.boxes("W1", "W9"), "there is no claim 'W9': known are L1, L2, D1"),
         (lambda: claims.judge("widht"), "there is no chapter 'widht': did you mean 'width'?"),
     ],
 )
