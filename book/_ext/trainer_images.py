@@ -1,0 +1,42 @@
+"""Write the images that the page's trainer loads, into the built site.
+
+`trainer/images.bin` holds the first 4,000 training and the first 1,000 validation images of the
+package's split by seed 0: 784 bytes an image, then a byte a label, gzipped.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sphinx.application import Sphinx
+
+from fmnist_lab.data import Data, load, split
+
+SEED, TRAIN, VALIDATION = 0, 4_000, 1_000
+
+
+def packed(data: Data) -> bytes:
+    """Return the gzipped images and labels; equal data give equal bytes."""
+    train, validation = split(SEED)
+    chosen = torch.cat([train[:TRAIN], validation[:VALIDATION]])
+    levels = np.rint(data.images[chosen].numpy() * 255).astype(np.uint8)  # (5000, 784)
+    labels = data.labels[chosen].numpy().astype(np.uint8)
+    return gzip.compress(levels.tobytes() + labels.tobytes(), mtime=0)
+
+
+def write(app: Sphinx, failure: Exception | None) -> None:
+    """Write the file beside the trainer's scripts (handler of ``build-finished``)."""
+    if failure is None and app.builder.format == "html":
+        folder = Path(app.outdir) / "trainer"
+        folder.mkdir(exist_ok=True)
+        (folder / "images.bin").write_bytes(packed(load()))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the handler."""
+    app.connect("build-finished", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
