@@ -20,6 +20,8 @@ from fmnist_lab.chapter import PARAMETERS
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a cell
+MOST_HIDDEN = 15  # lines a chapter: a reader in JupyterLab sees every cell
+MOST_IMPORTS = 3  # lines, beside those that a cell's own subject needs
 WIDEST_PARAMETER = 75  # characters: what the column shows in a window of 1280 px
 # papermill reads the cell by regular expression: a second "=" in a line, even in the comment, or a
 # type with a dot or a bar makes it drop the parameter from --help-notebook.
@@ -99,6 +101,22 @@ def test_it_is_committed_without_outputs(path):
 @each_notebook
 def test_no_code_cell_is_longer_than_twelve_lines(path):
     assert not [c.source for c in cells(path, "code") if len(c.source.splitlines()) > LONGEST_CELL]
+
+
+def hidden_lines(path: Path) -> list[str]:
+    hidden = [c for c in cells(path, "code") if "remove-input" in c.metadata.get("tags", [])]
+    return [line for cell in hidden for line in cell.source.splitlines() if line.strip()]
+
+
+@each_notebook
+def test_few_of_its_lines_are_hidden(path):
+    assert len(hidden_lines(path)) <= MOST_HIDDEN, hidden_lines(path)
+
+
+@each_notebook
+def test_its_imports_fit_three_lines(path):
+    first = next(c.source for c in cells(path, "code") if "import " in c.source)
+    assert len(re.findall(r"^(?:from|import) .*", first, re.MULTILINE)) <= MOST_IMPORTS
 
 
 @each_notebook

@@ -20,10 +20,10 @@ from fmnist_lab.training.model import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import CHANCE
+from fmnist_lab.verdicts.statistics import MATERIAL
 
 from .common import NAN, Facts, mean, means, of_runs, of_table, widest
 
-MATTERS = 0.3  # points of accuracy
 REPORTED_RATES = (1.5e-5, 2.35e-4)  # the report's Table 1
 
 
@@ -171,7 +171,7 @@ def method(runs: Sequence[Run], rates: pd.DataFrame) -> Facts:
         "test_sd": float(100 * frame["test_accuracy"].std()),
         "range": float(accuracy.max() - accuracy.min()),
         "pairs": len(gaps),
-        "apart": sum(gap >= MATTERS for gap in gaps),
+        "apart": sum(gap >= 100 * MATERIAL for gap in gaps),
         "sampling": math.sqrt(average * (100 - average) / 12_000),
         "best_of_six": expected_maximum(sd, 6),
         "sds": expected_maximum(1.0, 6),

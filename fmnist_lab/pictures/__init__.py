@@ -2,6 +2,7 @@
 
 from .calibration import precision_recall
 from .closeups import after_best, fit, near_lowest, reached, roughness, step_losses
+from .galleries import class_means, contradicted, samples, surely_wrong, twins
 from .images import (
     beside_printed,
     by_class,
@@ -11,6 +12,7 @@ from .images import (
     matrix,
     reliability,
 )
+from .learning_rates import beside_reported, jumps, log_epochs
 from .method import epochs_trained, luck, luckiest, pairs, rule, spread
 from .predictions import Predictions
 from .scales import along, train_and_validation
@@ -23,8 +25,11 @@ __all__ = [
     "after_best",
     "along",
     "beside_printed",
+    "beside_reported",
     "by_class",
     "class_counts",
+    "class_means",
+    "contradicted",
     "counts",
     "curves",
     "dots",
@@ -32,7 +37,9 @@ __all__ = [
     "fit",
     "gallery",
     "grey_levels",
+    "jumps",
     "label",
+    "log_epochs",
     "luck",
     "luckiest",
     "matrix",
@@ -46,10 +53,13 @@ __all__ = [
     "reliability",
     "roughness",
     "rule",
+    "samples",
     "spread",
     "step_losses",
     "steps_an_epoch",
     "summary",
+    "surely_wrong",
     "train_and_validation",
+    "twins",
     "undecided",
 ]
