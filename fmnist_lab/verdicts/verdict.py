@@ -208,8 +208,8 @@ def seeds_needed(
         size, goal, level = material / difference.sd, (1 + power) / 2, alpha
 
     # One-sided throughout, and searched here: statsmodels gives NaN for the far tail of a large
-    # two-sided effect, and its solve_power then finds no root. Before SciPy 1.14 the one-sided power
-    # of an effect of many thousand sds is NaN too: it is 1 to every digit.
+    # two-sided effect, and its solve_power then finds no root. The one-sided power
+    # of an effect of many thousand sds is NaN too, before SciPy 1.14: it is 1 to every digit.
     def enough(n: int) -> bool:
         return not TTestPower().power(size, float(n), level, alternative="larger") < goal
 
