@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_lab import data
-from fmnist_lab.training.trainer import usable_cpus
+from fmnist_lab.training.environment import usable_cpus
 
 IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweeps.sweep", "fmnist_lab.chapter")
 TIMED = "import time; start = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"

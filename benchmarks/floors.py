@@ -7,8 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fmnist_lab.training.stack import fused_adam
+
 from .processes import Processes
-from .work import BETA1, BETA2, EPSILON, LEARNING_RATE, Timed, Work
+from .work import LEARNING_RATE, Timed, Work
 
 Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # how, of what, into what
 
@@ -70,11 +72,7 @@ class Adam(Timed):
         first, second = self.moments
         for _ in range(self.count):
             self.step += 1
-            torch._fused_adam_(
-                [self.flat], [self.gradient], [first], [second], [], [self.step],
-                lr=LEARNING_RATE, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
-                amsgrad=False, maximize=False,
-            )  # fmt: skip
+            fused_adam(self.flat, self.gradient, first, second, self.step, LEARNING_RATE)
 
 
 class AdamInProcesses(Processes):

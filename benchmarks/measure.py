@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_lab.pictures.speed import SCHEMA
-from fmnist_lab.training.trainer import commit, processor, usable_cpus
+from fmnist_lab.training.environment import commit, processor, usable_cpus
 
 from .host import Host, State
 from .remote import Remote, RemoteError, limited

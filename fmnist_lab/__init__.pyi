@@ -5,5 +5,5 @@ from .runs.records import find, read_published
 from .runs.run import Run
 from .runs.runs import Runs
 from .sweeps.studies import STUDIES, Study, study
-from .sweeps.sweep import sweep
+from .sweeps.sweep import network, sweep
 from .training.model import FashionClassifier, parameter_count

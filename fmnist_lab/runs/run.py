@@ -16,7 +16,7 @@ from fmnist_lab.config import Config
 # Raised when a run's meaning changes: the split, the initial weights, the order, the metrics.
 SCHEMA = 1
 
-PARTS = ("predictions", "step_losses")  # what a stored run may lack, being bulky
+PARTS = ("predictions", "step_losses", "weights")  # what a stored run may lack, being bulky
 HISTORY = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 
@@ -55,6 +55,7 @@ class Run:
     environment: dict[str, Any] = field(default_factory=dict)
     predictions: str | None = None  # packed; see test_predictions
     step_losses: str | None = None  # packed; see losses_by_step
+    weights: str | None = None  # packed; see best_weights
 
     @property
     def id(self) -> str:
@@ -96,9 +97,18 @@ class Run:
             raise ValueError(f"run {self.id} was stored without its step losses.")
         return unpack(self.step_losses, np.float16)
 
+    def best_weights(self) -> np.ndarray:
+        """Return the parameters at the best epoch, float32, in the order of the network's own.
+
+        Raises `ValueError` if the run kept none.
+        """
+        if self.weights is None:
+            raise ValueError(f"run {self.id} was stored without its weights.")
+        return unpack(self.weights, np.float32)
+
     def holds(self, parts: frozenset[str]) -> bool:
         """Return whether the run holds these bulky parts, as far as its training gave any."""
-        given = parts if self.best_epoch else parts - {"predictions"}
+        given = parts if self.best_epoch else parts & {"step_losses"}
         return all(getattr(self, part) is not None for part in given)
 
     def keeping(self, parts: frozenset[str]) -> Run:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import filelock
 import torch
@@ -17,9 +18,10 @@ import torch
 from fmnist_lab import data
 from fmnist_lab.config import PRECISIONS, Config, ConfigError
 from fmnist_lab.runs import records
-from fmnist_lab.runs.run import identify
+from fmnist_lab.runs.run import Run, identify
 from fmnist_lab.runs.runs import Runs
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment, trainer
+from fmnist_lab.training.model import FashionClassifier, network_of
 
 from . import cluster
 from .processes import local_processes, report_from_worker
@@ -127,7 +129,7 @@ def crew(device: str, executor: Executor | None, address: str | None) -> Iterato
             yield Crew(workers, connected.executor(), f" on {len(workers)} worker(s)")
     else:
         own = Worker.here(device)
-        yield Crew([own] * (trainer.usable_cpus() if own.device == "cpu" else 1))
+        yield Crew([own] * (environment.usable_cpus() if own.device == "cpu" else 1))
 
 
 def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
@@ -205,12 +207,25 @@ def train_job(
     with locked(configs):
         missing = records.missing(configs, keep)
         if missing:
-            with trainer.threads(missing[0], at_most=threads):
+            with environment.threads(missing[0], at_most=threads):
                 for epoch in trainer.train(missing, loaded(device), keep=keep | KEPT):
                     for run in epoch.finished:
                         records.save(run)
                     report(configs[0], epoch)
         return records.find(configs)
+
+
+def network(run: Run, **options: Any) -> FashionClassifier:
+    """Return a run's network on the CPU, with the weights of its best epoch.
+
+    A run that kept no weights is trained again, with the `options` of `sweep`, and keeps them.
+    Raises `ValueError` for a run that diverged in its first epoch: it has no best epoch.
+    """
+    if not run.best_epoch:
+        raise ValueError(f"run {run.id} diverged in its first epoch: it has no best weights.")
+    if run.weights is None:
+        (run,) = sweep([run.config], keep=frozenset({"weights"}), **options)
+    return network_of(run.config.depth, run.config.width, run.best_weights())
 
 
 @contextmanager

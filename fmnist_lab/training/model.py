@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import vector_to_parameters
 
 INPUT_DIM = 784  # 28 x 28 pixels
 OUTPUT_DIM = 10  # classes
@@ -58,4 +60,11 @@ def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifie
             nn.init.kaiming_uniform_(linear.weight, a=5**0.5, generator=generator)
             bound = linear.in_features**-0.5
             linear.bias.uniform_(-bound, bound, generator=generator)
+    return network
+
+
+def network_of(depth: int, width: int, parameters: np.ndarray) -> FashionClassifier:
+    """Return the network whose parameters, one after the other, are `parameters` (P,)."""
+    network = FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+    vector_to_parameters(torch.from_numpy(parameters.copy()), network.parameters())
     return network

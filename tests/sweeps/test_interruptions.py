@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 COMMAND_LINE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment
 from fmnist_lab.__main__ import main
-trainer.usable_cpus = lambda: 1
+environment.usable_cpus = lambda: 1
 sys.exit(main(sys.argv[1:]))
 """
 BESIDE = """

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fmnist_lab.config import PRECISIONS, Config, ConfigError
 from fmnist_lab.runs import records
 from fmnist_lab.sweeps import progress, sweep
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment, trainer
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
@@ -41,6 +41,22 @@ class InThisThread(Executor):
 
 
 # --- What is trained
+
+
+def test_a_runs_network_classifies_as_its_record_says(fashion, home, trained):
+    (run,) = sweep.sweep(SEEDS[:1], progress=False)
+    network = sweep.network(run, progress=False)
+    right = network(fashion.test_images).argmax(1) == fashion.test_labels
+    assert right.float().mean().item() == pytest.approx(run.best["test_accuracy"], abs=1e-6)
+    assert trained == [SEEDS[0], SEEDS[0]]  # again, as the first kept no weights
+    again = sweep.network(records.load(SEEDS[0]) or run)
+    assert trained == [SEEDS[0], SEEDS[0]]
+    assert all(map(torch.equal, again.parameters(), network.parameters()))
+
+
+def test_a_run_without_a_best_epoch_has_no_network(made_up_run):
+    with pytest.raises(ValueError, match="diverged in its first epoch"):
+        sweep.network(made_up_run(SEEDS[0], best_epoch=0))
 
 
 def test_only_what_is_missing_is_trained_and_a_second_call_trains_nothing(trained, made_up_run):
@@ -241,7 +257,7 @@ def an_hour(monkeypatch):
 def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
     monkeypatch.setattr(sweep, "speed", lambda device, precision: 1.0)
     for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
-        monkeypatch.setattr(trainer, "usable_cpus", lambda cores=cores: cores)
+        monkeypatch.setattr(environment, "usable_cpus", lambda cores=cores: cores)
         with sweep.crew("cpu", None, None) as crew:
             expected = f"Training 3 run(s) on cpu: about {text} at most."
             assert crew.estimate_text(SEEDS) == expected

@@ -15,8 +15,9 @@ from fmnist_lab import data
 from fmnist_lab.config import Config
 from fmnist_lab.runs.run import HISTORY, Run, canonical
 from fmnist_lab.training import trainer
+from fmnist_lab.training.member import Member
 from fmnist_lab.training.stack import Stack
-from fmnist_lab.training.trainer import Member, train
+from fmnist_lab.training.trainer import train
 
 SMALL = Config(width=8, batch_size=48, learning_rate=1e-3, train_size=500, epochs=3)
 # Stops by patience at another epoch for each of the seeds 0, 1 and 2, as a test asserts.

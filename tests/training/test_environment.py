@@ -1,4 +1,4 @@
-"""fmnist_lab.training.trainer: how many CPU threads a training computes on."""
+"""fmnist_lab.training.environment: how many CPU threads a training computes on."""
 
 import os
 from contextlib import suppress
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fmnist_lab.config import Config
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from fmnist_lab.training import trainer
     ],
 )
 def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expected, monkeypatch):
-    monkeypatch.setattr(trainer, "usable_cpus", lambda: 4)
+    monkeypatch.setattr(environment, "usable_cpus", lambda: 4)
     before = torch.get_num_threads()
-    with trainer.threads(config, at_most):
+    with environment.threads(config, at_most):
         assert torch.get_num_threads() == expected
     assert torch.get_num_threads() == before
 
@@ -30,10 +30,10 @@ def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expect
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system with affinities")
 def test_cpus_that_this_process_may_not_use_do_not_count():
     allowed = os.sched_getaffinity(0)
-    assert trainer.usable_cpus() == len(allowed)
+    assert environment.usable_cpus() == len(allowed)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        assert trainer.usable_cpus() == 1
+        assert environment.usable_cpus() == 1
     finally:
         os.sched_setaffinity(0, allowed)
 
@@ -42,12 +42,12 @@ def test_cpus_that_this_process_may_not_use_do_not_count():
 def test_all_cpus_count_where_a_system_has_no_affinities(there, usable, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: there)
-    assert trainer.usable_cpus() == usable
+    assert environment.usable_cpus() == usable
 
 
 def test_threads_are_restored_after_a_failure():
     before = torch.get_num_threads()
-    with suppress(KeyboardInterrupt), trainer.threads(Config(depth=2, width=4192)):
+    with suppress(KeyboardInterrupt), environment.threads(Config(depth=2, width=4192)):
         torch.set_num_threads(before + 1)
         raise KeyboardInterrupt
     assert torch.get_num_threads() == before

@@ -1,0 +1,89 @@
+"""What trains: CPUs and their threads, the processor, versions, the commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmnist_lab.config import Config
+
+from .model import parameter_count
+from .stack import Stack
+
+# A step of at least this much arithmetic is worth a second thread: below it, threads wait for
+# each other longer than they compute (measured: 1 x 128 slows down, 2 x 512 at batch 256 gains).
+THREADED_STEP = 1e9  # floating-point operations
+
+
+@contextmanager
+def threads(config: Config, at_most: int | None = None) -> Iterator[None]:
+    """Compute on as many CPU threads as the work of one step is worth; restore them after."""
+    before = torch.get_num_threads()
+    work = 6 * parameter_count(config.depth, config.width) * config.batch_size
+    most = at_most or usable_cpus()
+    torch.set_num_threads(most if work >= THREADED_STEP else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use; a container may allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows
+
+
+def environment(stack: Stack) -> dict[str, Any]:
+    """Return what a reader needs to know to repeat a run that this process trained in a stack."""
+    device = stack.flat.device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{processor()}, {torch.get_num_threads()} thread(s)"
+    return {
+        "commit": commit(),
+        "device": name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fmnist_lab": version("fmnist-lab"),
+        "precision": str(stack.operands.dtype).removeprefix("torch."),
+        "python": platform.python_version(),
+        "stack": stack.size,
+        "torch": torch.__version__,
+    }
+
+
+@cache
+def processor() -> str:
+    """Return the processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+@cache
+def commit() -> str | None:
+    """Return the git commit of the checkout this package runs from, if it is one."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", here, "rev-parse", "--short=12", "HEAD"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,103 @@
+"""One network of a stack: its images, what it has reached, the Run it becomes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from fmnist_lab.config import Config
+from fmnist_lab.data import Data, generator, split
+from fmnist_lab.runs.run import HISTORY, Run, pack
+
+from .environment import environment
+from .evaluation import Images, evaluate, finite
+from .losses import CLASSES
+from .stack import Stack
+
+
+@dataclass
+class Member:
+    """One network's bookkeeping while it trains."""
+
+    config: Config
+    order: torch.Generator  # shuffles its training images
+    train: Tensor  # (train_size,) indices
+    validation: Tensor  # (12000,) indices
+    history: dict[str, list[float | None]] = field(
+        default_factory=lambda: {name: [] for name in HISTORY}
+    )
+    step_losses: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+    @classmethod
+    def of(cls, config: Config) -> Member:
+        train, validation = split(config.seed)
+        order = generator(config.seed, "order")
+        return cls(config, order, train[: config.train_size], validation)
+
+    def shuffled(self) -> Tensor:
+        """Return the training images' indices in a new order."""
+        return self.train[torch.randperm(len(self.train), generator=self.order)]
+
+    def note(self, row: Sequence[float]) -> bool:
+        """Append an epoch's metrics; return whether its validation loss is the lowest yet."""
+        for name, value in zip(HISTORY, row, strict=True):
+            self.history[name].append(finite(value))
+        losses = [math.inf if loss is None else loss for loss in self.history["validation_loss"]]
+        improved = losses[-1] < min(losses[:-1], default=math.inf)
+        if improved:
+            self.best_epoch = len(losses)
+        return improved
+
+    def latest(self) -> dict[str, float | None]:
+        """Return the last epoch's metrics."""
+        return {name: values[-1] for name, values in self.history.items()}
+
+    def stopped_by(self) -> str | None:
+        """Return why training ends after this epoch, or None."""
+        epochs = len(self.history["seconds"])
+        if None in (self.history["train_loss"][-1], self.history["validation_loss"][-1]):
+            return "divergence"
+        if epochs - self.best_epoch >= self.config.patience:
+            return "patience"
+        return "epochs" if epochs >= self.config.epochs else None
+
+
+def conclude(
+    stack: Stack, index: int, member: Member, data: Data, images: Images, keep: frozenset[str]
+) -> Run:
+    """Evaluate a member that has stopped, `index` in its stack, and return its Run."""
+    parts = {"train": member.train, "validation": member.validation}
+    last, logits = evaluate(stack.select([index]), images, parts, member.config.loss)
+    best = dict.fromkeys(last)
+    bulky: dict[str, str] = {}
+    if member.best_epoch:
+        chosen = stack.select([index], best=True)
+        best, logits = evaluate(chosen, images, parts, member.config.loss)
+        if "predictions" in keep:
+            probability, classes = torch.softmax(logits, CLASSES).max(CLASSES)
+            halves = torch.cat([classes, (probability * 255).round()])
+            bulky["predictions"] = pack(halves.to(torch.uint8).cpu().numpy())
+        if "weights" in keep:
+            weights = parameters_to_vector(chosen.network(0).parameters())
+            bulky["weights"] = pack(weights.detach().numpy())
+    if "step_losses" in keep:
+        with np.errstate(over="ignore"):  # beyond 65,504 float16 holds infinity
+            bulky["step_losses"] = pack(np.array(member.step_losses, np.float16))
+    return Run(
+        config=member.config,
+        data=data.digest,
+        history=member.history,
+        stopped_by=member.stopped_by() or "",
+        best_epoch=member.best_epoch,
+        best=best,
+        last=last,
+        environment=environment(stack),
+        **bulky,
+    )
