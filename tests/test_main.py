@@ -13,7 +13,7 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sweeps import everything, studies, sweep
 from fmnist_lab.sweeps.studies import STUDIES
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment, trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
 
@@ -107,7 +107,7 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
     say, of_width, trained, monkeypatch
 ):
     monkeypatch.setattr(sweep, "estimate", lambda config, device: config.width * 1.0)
-    monkeypatch.setattr(trainer, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(environment, "usable_cpus", lambda: 2)
     for seed in (0, 2):
         records.save(of_width(128, seed))
     code, out, err = say("run", "width", "--seeds", 3, "--width", 128, 100, "--list")
