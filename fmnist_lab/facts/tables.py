@@ -10,6 +10,7 @@ import torch
 from fmnist_lab import data
 from fmnist_lab.config import scientific
 from fmnist_lab.pictures import label
+from fmnist_lab.pictures.style import FEWEST
 from fmnist_lab.sweeps.studies import STUDIES, WIDE, chosen_rates, study, tuning_table
 from fmnist_lab.verdicts import reproduced
 
@@ -26,7 +27,7 @@ def tuning() -> pd.DataFrame:
                 "rates": len(there),
                 "best rate": label(chosen[value]) if value in chosen else "not run yet",
             }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="setting")
 
 
 def fixed() -> pd.DataFrame:
@@ -49,7 +50,7 @@ def fixed() -> pd.DataFrame:
             "precision": "both" if each.swept == "precision" else base.precision,
             "learning rate": rate,
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("study")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:
@@ -62,7 +63,7 @@ def classes(fashion: data.Data) -> pd.DataFrame:
         "standard deviation": [round(images.std().item(), 3) for images in kinds],
         "background (%)": [round(100 * (images == 0).float().mean().item(), 1) for images in kinds],
     }
-    return pd.DataFrame(columns, index=pd.Index(data.CLASSES, name="class"))
+    return pd.DataFrame(columns, index=data.CLASSES).rename_axis(columns="class")
 
 
 def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -75,23 +76,24 @@ def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
             "test images": close["first"].nunique(),
             "pairs with different labels": (close["test label"] != close["training label"]).sum(),
         }
-    return pd.DataFrame(rows).T.rename_axis("distance")
+    return pd.DataFrame(rows).T.rename_axis(columns="distance")
 
 
 def beside_report(
     measured: Mapping[str, pd.Series], printed: Mapping[str, Sequence[float]]
 ) -> pd.DataFrame:
     """Return a row a printed accuracy: whether it is reproduced, and where single runs fall."""
-    columns = ["accuracy (%)", "report", "runs", "our mean", "95 % of single runs", "verdict"]
-    rows = []
+    columns = ["report", "runs", "our mean", "95 % of single runs", "verdict"]
+    rows, names = [], []
     for name, values in measured.items():
         for figure in printed[name] if len(values) else ():
             again = reproduced(figure, values, rounding=0.0005)  # half a unit of its last digit
             found = pd.Series([again.estimate, again.low, again.high], dtype=float)
             ours, low, high = (f"{100 * x:.2f}" for x in found)
-            limits = f"{low} to {high}" if again.n > 1 else "unknown"
-            rows.append([name, f"{100 * figure:.1f}", again.n, ours, limits, again.name])
-    return pd.DataFrame(rows, columns=columns).set_index("accuracy (%)")
+            limits = f"{low} to {high}" if again.n >= FEWEST else "–"
+            rows.append([f"{100 * figure:.1f}", again.n, ours, limits, again.name])
+            names.append(name)
+    return pd.DataFrame(rows, names, columns).rename_axis(columns="accuracy (%)")
 
 
 def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:

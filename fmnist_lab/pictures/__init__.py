@@ -1,22 +1,37 @@
 """What runs and verdicts look like: every function draws on one Axes and returns it."""
 
-from .calibration import precision_recall
-from .closeups import after_best, fit, near_lowest, reached, roughness, step_losses
-from .galleries import class_means, contradicted, samples, surely_wrong, twins
-from .images import (
-    beside_printed,
-    by_class,
-    class_counts,
-    gallery,
-    grey_levels,
-    matrix,
-    reliability,
+from .curves import (
+    after_best,
+    curves,
+    fit,
+    jumps,
+    log_epochs,
+    near_lowest,
+    step_losses,
+    steps_an_epoch,
+    train_and_validation,
 )
-from .learning_rates import beside_reported, jumps, log_epochs
+from .images import class_counts, class_means, contradicted, gallery, grey_levels, samples, twins
 from .method import epochs_trained, luck, luckiest, pairs, rule, spread
-from .predictions import Predictions
-from .scales import along, train_and_validation
-from .style import curves, dots, label, panels, rates, steps_an_epoch, summary
+from .mistakes import (
+    Predictions,
+    by_class,
+    matrix,
+    precision_recall,
+    reliability,
+    surely_wrong,
+)
+from .settings import (
+    along,
+    beside_printed,
+    beside_reported,
+    dots,
+    rates,
+    reached,
+    roughness,
+    summary,
+)
+from .style import label, panels
 from .verdicts import Ledger, counts, overview, undecided
 
 __all__ = [

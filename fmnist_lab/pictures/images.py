@@ -1,4 +1,4 @@
-"""Pictures of images, and of where a classifier errs: every function draws on one Axes.
+"""Pictures of the data: its images, their pixels and their classes.
 
 Images are drawn dark on white; on a dark page they stay so (class "dark-light" of the cell).
 """
@@ -13,10 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from torch import Tensor
 
-from fmnist_lab.data import CLASSES
-from fmnist_lab.verdicts.statistics import prediction_interval
+from fmnist_lab.data import CLASSES, Data
 
 from .style import BACKDROP, COLORS, axes, percent
 
@@ -24,7 +23,7 @@ SIDE = 28  # pixels of an image's edge
 PAGE = 7.0  # inches: the width of a figure on a page
 CAPTION = 8  # points
 GAP = 3  # pixels between two images
-DARK = 0.515  # share above which numbers are white: there black and white both have 4.5 : 1
+SHOWN, PAIRS = 15, 16  # single images, and pairs, in a gallery
 
 
 def gallery(
@@ -71,81 +70,6 @@ def gallery(
     return ax
 
 
-def matrix(
-    counts: npt.ArrayLike,
-    *,
-    across: str = "predicted class",
-    down: str = "true class",
-    names: Sequence[str] = CLASSES,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a (k, k) matrix of counts: numbers are counts, shades the share of a row's sum.
-
-    The shade grows with the root of the share, or nothing would be seen beside the diagonal.
-    """
-    table = np.asarray(counts, float)
-    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ax = axes(ax, height=6.2)
-    ax.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(np.round(table)), strict=True):
-        ink = "white" if share[row, column] > DARK else "black"
-        text = f"{table[row, column]:.0f}"
-        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
-    ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel=across, ylabel=down)
-    ax.grid(False)
-    return ax
-
-
-def reliability(tables: Sequence[pd.DataFrame], ax: Axes | None = None) -> Axes:
-    """Draw accuracy against confidence, a line a run; `tables` from `calibration.reliability`.
-
-    A marker's area is the bin's share of the images. Below the diagonal a run is surer than it
-    is right.
-    """
-    ax = axes(ax, height=5.0)
-    ax.plot([0, 1], [0, 1], color="#767676", ls="--", lw=1.2, label="confidence = accuracy")
-    for n, table in enumerate(tables):
-        x, y = table["confidence"], table["accuracy"]
-        area = 1500 * table["count"] / max(1, table["count"].sum())
-        name = f"{len(tables)} run{'s' * (len(tables) > 1)}" if n == 0 else None
-        ax.plot(x, y, color=COLORS[0], lw=1.2, alpha=0.8, label=name)
-        ax.scatter(x, y, s=np.maximum(area, 8), color=COLORS[0], alpha=0.3, lw=0, zorder=3)
-    ax.set(xlabel="confidence: probability of the predicted class", ylabel="accuracy")
-    ax.set(xlim=(0, 1.04), ylim=(0, 1.04))
-    for axis in (ax.xaxis, ax.yaxis):
-        percent(axis)
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
-    return ax
-
-
-def by_class(
-    tables: Sequence[pd.DataFrame], names: Sequence[str] = CLASSES, ax: Axes | None = None
-) -> Axes:
-    """Draw precision and recall of each class; `tables` from `calibration.precision_recall`.
-
-    A marker is the mean over runs, its bar reaches from the lowest run to the highest.
-    """
-    ax = axes(ax, height=4.8)
-    place = np.arange(len(names))
-    looks = (("precision", "o", COLORS[0], -0.12), ("recall", "s", COLORS[1], 0.12))
-    for metric, marker, color, shift in looks:
-        if not tables:
-            continue
-        values = np.array([table[metric] for table in tables])  # (runs, classes)
-        mean = values.mean(axis=0)
-        bars = [mean - values.min(axis=0), values.max(axis=0) - mean]
-        style = {"fmt": marker, "color": color, "ms": 6, "capsize": 3, "label": metric}
-        ax.errorbar(mean, place + shift, xerr=bars, **style)
-    if tables:
-        ax.legend(fontsize=9, frameon=False, loc="lower left")
-    ax.set_yticks(place, names)
-    ax.set(xlabel="share of images", ylim=(len(names) - 0.5, -0.5))
-    percent(ax.xaxis)
-    return ax
-
-
 def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
     """Draw what share of all pixels has which value; values in [0, 1] are whole 255ths.
 
@@ -184,34 +108,41 @@ def class_counts(
     return ax
 
 
-def beside_printed(
-    measured: Mapping[str, Sequence[float]],
-    printed: Mapping[str, Sequence[float]],
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw runs beside the figures that a report prints, a row a measure; all are fractions.
+def samples(fashion: Data, count: int, seed: int) -> Axes:
+    """Show `count` training images of each class, drawn by `seed`, a row a class."""
+    random = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(fashion.labels), generator=random)
+    shown = [order[fashion.labels[order] == kind][:count] for kind in range(10)]
+    return gallery(fashion.images[torch.cat(shown)], columns=count, rows=CLASSES)
 
-    A circle is a run, the bar is where 95 % of single runs would fall (two runs or more), a
-    diamond is a printed figure.
+
+def class_means(fashion: Data) -> Axes:
+    """Show each class's mean image, above the standard deviation of its pixels, twice as dark."""
+    kinds = [fashion.images[fashion.labels == kind] for kind in range(10)]
+    means = [images.mean(0) for images in kinds] + [2 * images.std(0) for images in kinds]
+    return gallery(torch.stack(means), columns=10, captions=2 * CLASSES)
+
+
+def twins(fashion: Data, pairs: pd.DataFrame) -> Axes:
+    """Show the closest pairs of a test image, at the left, and a training image.
+
+    `pairs`: as `neighbors.close_pairs` returns them, with a column for either's label.
     """
-    ax = axes(ax, height=0.8 + 0.75 * len(measured))
-    for row, (name, values) in enumerate(measured.items()):
-        runs = 100 * np.asarray(values, float)
-        if len(runs) > 1:
-            span = prediction_interval(runs)
-            half = span.high - span.estimate
-            style = {"color": COLORS[0], "capsize": 6, "zorder": 2}
-            ax.errorbar([span.estimate], [row], xerr=[half], fmt="|", ms=12, **style)
-        ax.plot(runs, np.full(len(runs), row), "o", mfc="none", color=COLORS[0], ms=6, zorder=3)
-        for n, figure in enumerate(sorted(printed.get(name, ()))):
-            place = 100 * figure, row - 0.28
-            ax.plot(*place, "D", color=COLORS[1], ms=6, zorder=3)
-            side = -1 if n == 0 else 1  # the lowest at the left, so that two do not overlap
-            text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
-            offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
-            ax.annotate(f"{100 * figure:.1f}", place, **text, **offset)
-    ax.set_yticks(range(len(measured)), list(measured))
-    ax.margins(x=0.1)
-    ax.set(xlabel="accuracy", ylim=(len(measured) - 0.5, -0.6))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} %"))
-    return ax
+    closest = pairs.head(PAIRS)
+    left = fashion.test_images[closest["first"].tolist()].view(-1, 28, 28)
+    right = fashion.images[closest["second"].tolist()].view(-1, 28, 28)
+    rows = closest[["distance", "test label", "training label"]].to_numpy()
+    words = [f"{d:.3f}: {CLASSES[int(a)]}, {CLASSES[int(b)]}" for d, a, b in rows]
+    return gallery(torch.cat([left, right], 2), columns=4, captions=words)
+
+
+def contradicted(fashion: Data, validation: Tensor, votes: Tensor) -> Axes:
+    """Show the first images whose neighbours all carry one label that is not their own.
+
+    `validation`: (n,) indices; `votes`: (n, k) their neighbours' labels.
+    """
+    truth = fashion.labels[validation]
+    odd = (votes == votes[:, :1]).all(1) & (votes[:, 0] != truth)
+    some = odd.nonzero().flatten()[:SHOWN]
+    words = [f"{CLASSES[truth[n]]}\nnear: {CLASSES[votes[n, 0]]}" for n in some]
+    return gallery(fashion.images[validation[some]], columns=5, captions=words)

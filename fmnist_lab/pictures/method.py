@@ -17,8 +17,7 @@ from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, mean_interval
 from fmnist_lab.verdicts.verdict import verdict
 
-from .scales import ENDS
-from .style import BACKDROP, COLORS, NAMES, axes, look
+from .style import BACKDROP, COLORS, ENDS, NAMES, axes, look
 from .style import label as named
 from .verdicts import LOOKS
 

@@ -101,7 +101,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         texts.setdefault(row["title"], {})[row["label"]] = text
     kept = pd.DataFrame(texts).fillna("–")
     ordered = kept.loc[order(frame) + labels(frame[frame["floor"]]), frame["title"].unique()]
-    return ordered.rename_axis(index=None, columns=None)
+    return ordered.rename_axis(columns="trainer")
 
 
 def gains(frame: pd.DataFrame, pairs: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -115,14 +115,15 @@ def gains(frame: pd.DataFrame, pairs: Mapping[str, tuple[str, str]]) -> pd.DataF
             title: {name: number(ratio(frame, workload, *pair)) for name, pair in pairs.items()}
             for workload, title in titles.items()
         }
-    )
+    ).rename_axis(columns="times as fast")
 
 
 def peers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what each trainer is, from fast to slow, floors last."""
     unique = frame.drop_duplicates("label").set_index("label")
     unique = unique.loc[order(frame) + labels(frame[frame["floor"]])]
-    return unique[["what"]].rename_axis(None).rename(columns={"what": "how it trains"})
+    named = unique[["what"]].rename(columns={"what": "how it trains"})
+    return named.rename_axis(None).rename_axis(columns="trainer")
 
 
 def order(frame: pd.DataFrame) -> list[str]:

@@ -1,30 +1,33 @@
-"""Pictures of runs: every function draws on one Axes and returns it.
+"""The book's style: axes, colours, lines, labels and legends of every picture of runs.
 
 Settings are told apart by line style, marker and a label at the line's end as well as by colour.
-A setting's seeds are summed up as their mean, with a band from the lowest to the highest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
+from fmnist_lab.config import written
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.statistics import mean_interval
 
 # Okabe & Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BACKDROP = "#B0B0B0"
-
+FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
+# How a run ended, as `Run.stopped_by` says it: its marker and its entry in the legend.
+ENDS = {
+    "patience": ("o", "stopped by patience"),
+    "epochs": ("^", "hit the cap on epochs"),
+    "divergence": ("X", "diverged"),
+}
 STYLE: dict[str, Any] = {
     "figure.dpi": 110,
     "figure.facecolor": "white",  # stays white on a dark page: black on white reads on both
@@ -38,7 +41,6 @@ STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "lines.linewidth": 1.8,
 }
-
 NAMES = {
     "validation_accuracy": "validation accuracy",
     "train_accuracy": "training accuracy",
@@ -84,44 +86,7 @@ def panels(
 
 def label(value: Any) -> str:
     """Return a hyperparameter's value as an axis or a line shows it."""
-    if isinstance(value, float):
-        return f"{value:.3g}" if 1e-2 <= abs(value) < 1e4 else f"{value:.2e}".replace("e-0", "e-")
-    return str(value).replace("_", " ")
-
-
-def curves(
-    runs: Iterable[Run],
-    *,
-    by: str,
-    metric: str = "validation_accuracy",
-    against: str = "epoch",
-    backdrop: Iterable[Run] = (),
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a metric against "epoch", "step", "seconds" or another metric, a line a value of `by`.
-
-    A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
-    from lowest to highest; `backdrop` runs are drawn in grey behind.
-    """
-    ax = axes(ax)
-    for value, group in grouped(backdrop, by).items():
-        x, rows = series(group, metric, against)
-        ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
-        end = x[-1], rows.mean(0)[-1]
-        ax.annotate(label(value), end, color="#767676", fontsize=8, va="center")
-    for n, (value, group) in enumerate(grouped(runs, by).items()):
-        x, rows = series(group, metric, against)
-        mean = rows.mean(0)
-        every = max(1, len(x) // 6)
-        ax.plot(x, mean, label=counted(value, len(group)), markevery=(n % every, every), **look(n))
-        ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
-    ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
-    if against == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
-        if name.endswith("accuracy"):
-            percent(axis)
-    return explained(ax, by)
+    return written(value).replace("_", " ")
 
 
 def percent(axis: Axis) -> None:
@@ -155,99 +120,3 @@ def grouped(runs: Iterable[Run], by: str) -> dict[Any, list[Run]]:
     if all(isinstance(value, int | float) for value in groups):
         return dict(sorted(groups.items()))
     return groups
-
-
-def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return x (E,) and a metric's values (seeds, E) over the epochs that all runs reached."""
-    length = min(run.epochs for run in runs)
-    rows = np.array([run.history[metric][:length] for run in runs], float)  # None becomes NaN
-    epochs = np.arange(1, length + 1)
-    if against == "step":
-        return epochs * steps_an_epoch(runs[0]), rows
-    if against == "seconds":
-        seconds = np.array([run.history["seconds"][:length] for run in runs], float)
-        return seconds.cumsum(1).mean(0), rows
-    if against in runs[0].history:
-        return np.array([run.history[against][:length] for run in runs], float).mean(0), rows
-    return epochs, rows
-
-
-def steps_an_epoch(run: Run) -> int:
-    """Return how many batches an epoch of the run has; the last may be smaller."""
-    return -(-run.config.train_size // run.config.batch_size)
-
-
-def dots(
-    frame: pd.DataFrame,
-    *,
-    by: str,
-    metric: str = "validation_accuracy",
-    backdrop: pd.DataFrame | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw every run as a dot, and each setting's mean with its 95 % interval.
-
-    Settings stand side by side in the frame's order, numbers rising; one of a single seed has no
-    interval. `backdrop` runs are drawn in grey.
-    """
-    ax = axes(ax)
-    parts = [(frame, COLORS[0], 3)]
-    if backdrop is not None and len(backdrop):
-        parts.insert(0, (backdrop, BACKDROP, 1))
-    every = pd.concat([part[by] for part, _, _ in parts]).unique()
-    values = sorted(every) if all(isinstance(v, int | float | np.number) for v in every) else every
-    place = {value: n for n, value in enumerate(values)}
-    scale = 100 if metric == "gap" or metric.endswith("accuracy") else 1
-    for part, color, order in parts:
-        for value, rows in part.groupby(by, sort=False):
-            heights = scale * rows[metric].dropna().to_numpy()
-            x = place[value]
-            spread = np.linspace(-0.12, 0.12, len(heights)) if len(heights) > 1 else [0.0]
-            ax.plot(x + np.array(spread), heights, "o", ms=5, mfc="none", color=color, zorder=order)
-            if len(heights) > 1:
-                found = mean_interval(heights)
-                error = [[found.estimate - found.low], [found.high - found.estimate]]
-                mark = {"color": color, "capsize": 6, "zorder": order + 1}
-                ax.errorbar([x + 0.25], [found.estimate], error, fmt="D", ms=5, **mark)
-    ax.set_xticks(range(len(values)), [label(value) for value in values])
-    ax.set(xlabel=NAMES.get(by, by), xlim=(-0.5, max(1, len(values)) - 0.5))
-    ax.set_ylabel(NAMES.get(metric, metric))
-    if metric.endswith("accuracy"):
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
-    return ax
-
-
-def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against learning rate, a line a value of `by`.
-
-    `frame` holds a row a run. A point is the mean over seeds, its bar reaches from the lowest
-    seed to the highest.
-    """
-    ax = axes(ax)
-    for n, (value, rows) in enumerate(frame.groupby(by)):
-        seeds = rows.groupby("learning_rate")["validation_accuracy"]
-        mean = seeds.mean()
-        bars = [mean - seeds.min(), seeds.max() - mean]
-        name = counted(value, int(seeds.count().max()))
-        ax.errorbar(mean.index, mean, bars, label=name, capsize=3, **look(n))
-    ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
-    percent(ax.yaxis)
-    return explained(ax, by)
-
-
-def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return one row a setting: seeds, mean accuracy and gap in %, best epoch, time, cap hits."""
-    rows = {}
-    for value, group in frame.groupby(by, sort=False):
-        accuracy = 100 * group["validation_accuracy"]
-        rows[label(value)] = {
-            "seeds": len(group),
-            "validation accuracy (%)": round(accuracy.mean(), 2),
-            "standard deviation": round(accuracy.std(), 2) if len(group) > 1 else float("nan"),
-            "training minus validation (points)": round(100 * group["gap"].mean(), 2),
-            "best epoch": round(group["best_epoch"].mean(), 1),
-            "hit the cap": int((group["stopped_by"] == "epochs").sum()),
-            "diverged": int((group["stopped_by"] == "divergence").sum()),
-            "seconds a run": round(group["seconds"].mean(), 1),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(NAMES.get(by, by))

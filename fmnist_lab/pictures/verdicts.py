@@ -42,26 +42,26 @@ def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
         }
         for name, symbol in SYMBOLS.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="verdict")
 
 
 def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
     """Return a row for each verdict that is inconclusive: what is missing, and how many seeds."""
-    rows = [
-        {
-            "claim": name,
-            "verdict": kind,
-            "seeds now": verdict.n,
-            "seeds that would settle it": f"about {verdict.seeds_needed:,}"
-            if verdict.seeds_needed
-            else "not known",
-        }
+    open_ones = [
+        (name, kind, verdict)
         for name, item in found.items()
         for kind, (verdict, _) in item.answers.items()
         if verdict.name == "inconclusive"
     ]
-    columns = ["claim", "verdict", "seeds now", "seeds that would settle it"]
-    return pd.DataFrame(rows, columns=columns).set_index("claim")
+    columns = {
+        "verdict": [kind for _, kind, _ in open_ones],
+        "seeds now": [verdict.n for *_, verdict in open_ones],
+        "seeds that would settle it": [
+            f"about {verdict.seeds_needed:,}" if verdict.seeds_needed else "not known"
+            for *_, verdict in open_ones
+        ],
+    }
+    return pd.DataFrame(columns, [name for name, *_ in open_ones]).rename_axis(columns="claim")
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ def rates_run(study: Study, runs: Iterable[Run] | None = None) -> pd.DataFrame:
         }
         for value, each in brackets(study, runs).items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(study.swept)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=study.swept)
 
 
 # What the report does not state (DESIGN: "what we take"): the network of its loss figures, 1 x 128,

@@ -59,7 +59,7 @@ def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
         }
         for name, found in judge(runs=runs).items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="claim")
 
 
 def box(name: str, runs: Iterable[Run] | None = None) -> Box:

@@ -169,10 +169,10 @@ def test_a_split_has_a_mean_and_a_variance_by_chance(fashion):
     assert 2200 < found["shared"] < 2600  # a fifth of 12,000, by chance
 
 
-def test_a_table_beside_the_report_needs_two_runs_for_an_interval():
-    measured = {"test": pd.Series([0.89]), "validation": pd.Series(dtype=float)}
+def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
+    measured = {"test": pd.Series([0.88, 0.9]), "validation": pd.Series(dtype=float)}
     table = facts.beside_report(measured, {"test": [0.893], "validation": [0.9]})
-    assert list(table["95 % of single runs"]) == ["unknown"]
+    assert list(table["95 % of single runs"]) == ["–"]
     assert list(table["our mean"]) == ["89.00"]
 
 

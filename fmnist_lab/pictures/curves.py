@@ -1,0 +1,237 @@
+"""Curves: what runs did, epoch by epoch or step by step; every function returns its Axes.
+
+A setting's seeds are summed up as their mean, with a band from the lowest to the highest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from fmnist_lab.runs.run import Run
+from fmnist_lab.verdicts.measures import curve
+
+from .style import BACKDROP, NAMES, axes, counted, explained, grouped, label, look, panels, percent
+
+STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
+PANEL = 3.0  # inches: three panels fill a page's width
+
+
+def curves(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    metric: str = "validation_accuracy",
+    against: str = "epoch",
+    backdrop: Iterable[Run] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric against "epoch", "step", "seconds" or another metric, a line a value of `by`.
+
+    A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
+    from lowest to highest; `backdrop` runs are drawn in grey behind.
+    """
+    ax = axes(ax)
+    for value, group in grouped(backdrop, by).items():
+        x, rows = series(group, metric, against)
+        ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
+        end = x[-1], rows.mean(0)[-1]
+        ax.annotate(label(value), end, color="#767676", fontsize=8, va="center")
+    for n, (value, group) in enumerate(grouped(runs, by).items()):
+        x, rows = series(group, metric, against)
+        mean = rows.mean(0)
+        every = max(1, len(x) // 6)
+        ax.plot(x, mean, label=counted(value, len(group)), markevery=(n % every, every), **look(n))
+        ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
+    ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
+    if against == "epoch":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
+        if name.endswith("accuracy"):
+            percent(axis)
+    return explained(ax, by)
+
+
+def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return x (E,) and a metric's values (seeds, E) over the epochs that all runs reached."""
+    length = min(run.epochs for run in runs)
+    rows = np.array([run.history[metric][:length] for run in runs], float)  # None becomes NaN
+    epochs = np.arange(1, length + 1)
+    if against == "step":
+        return epochs * steps_an_epoch(runs[0]), rows
+    if against == "seconds":
+        seconds = np.array([run.history["seconds"][:length] for run in runs], float)
+        return seconds.cumsum(1).mean(0), rows
+    if against in runs[0].history:
+        return np.array([run.history[against][:length] for run in runs], float).mean(0), rows
+    return epochs, rows
+
+
+def steps_an_epoch(run: Run) -> int:
+    """Return how many batches an epoch of the run has; the last may be smaller."""
+    return -(-run.config.train_size // run.config.batch_size)
+
+
+def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy") -> list[Axes]:
+    """Draw training and validation "accuracy" or "loss" by epoch, a panel a value of `by`.
+
+    Lines are means over seeds up to the epoch where the first stopped, bands reach from lowest to
+    highest. Panels share the epochs' axis; accuracies share theirs too, as they can be compared,
+    losses do not.
+    """
+    groups = grouped(runs, by)
+    count, shared = max(1, len(groups)), kind == "accuracy"
+    drawn = panels(count, height=3.4, width=max(7.0, PANEL * count), sharex=True, sharey=shared)
+    for ax, (value, group) in zip(drawn, groups.items(), strict=False):
+        for n, (part, name) in enumerate((("train", "training"), ("validation", "validation"))):
+            x, rows = series(group, f"{part}_{kind}", "epoch")
+            every = max(1, len(x) // 4)
+            ax.plot(x, rows.mean(0), label=name, markevery=(n * every // 2, every), **look(n))
+            ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
+        ax.set_title(counted(value, len(group)), fontsize=11)
+        ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
+        ax.legend(fontsize=9, frameon=False, loc="lower right" if shared else "upper right")
+        if shared:
+            percent(ax.yaxis)
+    return drawn
+
+
+def fit(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    backdrop: Iterable[Run] = (),
+    low: float = 0.8,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw validation against training accuracy, a point an epoch, a line a value of `by`.
+
+    Shown is what lies above `low`, a fraction; on the thin diagonal the two are equal. Training
+    accuracy is a running mean over the epoch, so early points may lie above the diagonal.
+    """
+    runs = list(runs)
+    ax = curves(runs, by=by, against="train_accuracy", backdrop=backdrop, ax=ax)
+    ax.axline((low, low), slope=1, color="#767676", lw=1)
+    right, top = (
+        max((max(curve(run, f"{part}_accuracy"), default=0.0) for run in runs), default=0.0)
+        for part in ("train", "validation")
+    )
+    if min(right, top) > low:  # else all of it is shown, as far as it got
+        ax.set(xlim=(low, right + 0.01), ylim=(low, top + 0.01))
+    return ax
+
+
+def near_lowest(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    metric: str = "validation_loss",
+    times: float = 2.0,
+    backdrop: Iterable[Run] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric by epoch as `curves` does, up to `times` the lowest value of all.
+
+    The steep fall of the first epochs would leave no room for what comes after.
+    """
+    runs = list(runs)
+    ax = curves(runs, by=by, metric=metric, backdrop=backdrop, ax=ax)
+    lowest = min((min(curve(run, metric), default=np.inf) for run in runs), default=np.inf)
+    if 0 < lowest < np.inf:
+        ax.set_ylim(0.95 * lowest, times * lowest)
+    return ax
+
+
+def after_best(
+    runs: Iterable[Run],
+    *,
+    by: str,
+    metric: str = "validation_loss",
+    before: int = 5,
+    backdrop: Iterable[Run] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric around the best epoch, in % above its value there, a line a value of `by`.
+
+    Runs are laid on each other at their best epochs and shown from `before` epochs earlier on. A
+    line is the mean over the seeds that have the epoch, with a band from lowest to highest; a
+    setting whose runs all ended at their best epoch is left out. `backdrop` runs are in grey.
+    """
+    ax = axes(ax)
+    for group in grouped(backdrop, by).values():
+        around = around_best(group, metric, before)
+        ax.plot(around.mean(axis=1), color=BACKDROP, lw=1.2, zorder=1)
+    for n, (value, group) in enumerate(grouped(runs, by).items()):
+        around = around_best(group, metric, before)
+        if len(around):
+            name = counted(value, around.shape[1])
+            ax.plot(around.mean(axis=1), label=name, **look(n))
+            low, high = around.min(axis=1), around.max(axis=1)
+            ax.fill_between(around.index, low, high, color=look(n)["color"], alpha=0.15, lw=0)
+    ax.axvline(0, color="#767676", lw=1)
+    ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
+    return explained(ax, by)
+
+
+def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
+    """Return a metric in % above its value at the best epoch: a row an epoch, a column a run.
+
+    The index counts epochs from the best one, from -`before` on; NaN where a run has none. Runs
+    that ended at their best epoch, or have none, are left out.
+    """
+    columns = {}
+    for run in runs:
+        values = np.array(curve(run, metric))
+        if 0 < run.best_epoch < len(values):
+            relative = 100 * (values / values[run.best_epoch - 1] - 1)
+            columns[run.id] = pd.Series(relative, np.arange(len(values)) + 1 - run.best_epoch)
+    return pd.DataFrame(columns, dtype=float).sort_index().loc[-before:]
+
+
+def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axes:
+    """Draw the training loss of every step, and over it the mean of each epoch, at its middle.
+
+    The steps are cut into `strokes` stretches at most, all of one length, and each is drawn from
+    its lowest loss to its highest: no spike is lost, and the axis says how many steps share a
+    stroke. Losses that are not finite are left out. Raises `ValueError` if the run kept none.
+    """
+    ax = axes(ax)
+    losses = run.losses_by_step().astype(float)
+    losses[~np.isfinite(losses)] = np.nan
+    length = -(-len(losses) // strokes)
+    first = np.arange(0, len(losses), length)
+    ends = np.stack([np.fmin.reduceat(losses, first), np.fmax.reduceat(losses, first)], 1)
+    middle = np.repeat(first + (length - 1) / 2, 2)
+    ax.plot(middle, ends.ravel(), color=BACKDROP, lw=0.8, label="steps")
+    middle_of_epoch = (np.arange(run.epochs) + 0.5) * len(losses) / run.epochs
+    means = np.array(run.history["train_loss"], float)
+    ax.plot(middle_of_epoch, means, label="mean of each epoch", **look(0))
+    thinned = f"\na stroke: lowest to highest loss of {length:,} steps" if length > 1 else ""
+    ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    ax.legend(fontsize=9, frameon=False, loc="upper right")
+    return ax
+
+
+def log_epochs(runs: Sequence[Run], backdrop: Sequence[Run] = ()) -> Axes:
+    """Draw validation accuracy against the epoch on a logarithmic axis."""
+    ax = curves(runs, by="learning_rate", backdrop=backdrop)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    return ax
+
+
+def jumps(runs: Sequence[Run]) -> list[Axes]:
+    """Draw each run's validation loss at the two largest rates, a panel a rate."""
+    largest = sorted({run.config.learning_rate for run in runs})[-2:]
+    drawn = panels(max(1, len(largest)), sharex=True, sharey=True)
+    for ax, rate in zip(drawn, largest, strict=False):
+        there = [run for run in runs if run.config.learning_rate == rate]
+        curves(there, by="seed", metric="validation_loss", ax=ax)
+        ax.set_title(f"learning rate {label(rate)}", fontsize=11)
+    return drawn

@@ -1,0 +1,239 @@
+"""Curves: the mean and the band of seeds; no spike is lost; runs meet at their best epoch."""
+
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmnist_lab import pictures
+from fmnist_lab.config import Config
+from fmnist_lab.pictures.curves import around_best
+from fmnist_lab.pictures.style import BACKDROP, look
+from fmnist_lab.runs.run import HISTORY, pack
+from tests.pictures.seen import drawn, entries, heights, lines
+
+LOSSES = ("cross_entropy", "mse", "mae")
+
+
+@pytest.fixture
+def with_loss(with_curve):
+    """Return a function that makes a run with these validation losses, best at the first epoch."""
+    return partial(with_curve, metric="validation_loss", best_epoch=1)
+
+
+@pytest.fixture
+def by_loss(made_up_run):
+    """Two seeds of each loss; the second stops an epoch earlier."""
+    return [
+        made_up_run(Config(loss=loss, seed=seed), epochs=4 - seed)
+        for loss in LOSSES
+        for seed in (0, 1)
+    ]
+
+
+# --- Curves
+
+
+def test_a_line_is_the_mean_over_seeds_up_to_where_the_first_stopped(with_curve):
+    ax = pictures.curves([with_curve([0.2, 0.4]), with_curve([0.4, 0.8, 0.9], seed=1)], by="depth")
+    x, y = drawn(ax)
+    assert list(x) == [1, 2]
+    assert y == pytest.approx([0.3, 0.6])
+
+
+def test_the_band_reaches_from_the_lowest_seed_to_the_highest(with_curve):
+    ax = pictures.curves([with_curve([0.2, 0.4]), with_curve([0.4, 0.8], seed=1)], by="depth")
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert {(1, 0.2), (1, 0.4), (2, 0.4), (2, 0.8)} <= {tuple(corner) for corner in corners}
+
+
+@pytest.mark.parametrize(
+    ("against", "expected"),
+    [
+        ("epoch", [1, 2]),
+        ("step", [100, 200]),  # 48,000 images in batches of 480
+        ("seconds", [3, 7]),
+        ("train_accuracy", [0.25, 0.75]),
+    ],
+)
+def test_a_curve_can_be_drawn_against_several_clocks(with_curve, against, expected):
+    run = with_curve([0.5, 0.6], batch_size=480)
+    run.history["seconds"][:] = [3, 4]
+    run.history["train_accuracy"][:] = [0.25, 0.75]
+    assert list(drawn(pictures.curves([run], by="depth", against=against))[0]) == expected
+
+
+def test_the_last_partial_batch_is_a_step(with_curve):
+    assert pictures.steps_an_epoch(with_curve([0.5], train_size=1000, batch_size=300)) == 4
+
+
+def test_the_legend_counts_the_seeds_of_each_setting_and_leaves_out_the_backdrop(with_curve):
+    runs = [with_curve([0.5], depth=2), with_curve([0.5]), with_curve([0.5], seed=1)]
+    ax = pictures.curves(runs, by="depth", backdrop=[with_curve([0.5], depth=3)])
+    assert entries(ax) == ["1 (2 seeds)", "2 (1 seed)"]
+    assert ax.get_lines()[0].get_color() == BACKDROP
+
+
+def test_settings_are_told_apart_by_colour_and_line_and_marker():
+    looks = [look(n) for n in range(8)]
+    for part in ("color", "ls", "marker"):
+        assert len({str(look[part]) for look in looks}) == 8
+
+
+def test_a_loss_that_is_not_finite_is_a_gap_in_its_curve(with_curve):
+    run = with_curve([0.5, 0.6])
+    run.history["validation_loss"][:] = [1.0, None]
+    _, y = drawn(pictures.curves([run], by="depth", metric="validation_loss"))
+    assert np.isnan(y).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("fraction", "shown"), [(0.85, "85 %"), (0.825, "82.5 %")])
+def test_the_ticks_of_an_accuracy_are_not_rounded(with_curve, fraction, shown):
+    ax = pictures.curves([with_curve([0.5, 0.9])], by="depth")
+    assert ax.yaxis.get_major_formatter()(fraction) == shown
+
+
+# --- A panel a setting
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "loss"])
+def test_each_setting_has_a_panel_with_its_training_and_its_validation_curve(by_loss, kind):
+    drawn = pictures.train_and_validation(by_loss, by="loss", kind=kind)
+    assert [ax.get_title() for ax in drawn] == [
+        "cross entropy (2 seeds)",
+        "mse (2 seeds)",
+        "mae (2 seeds)",
+    ]
+    for ax in drawn:
+        assert set(lines(ax)) == {"training", "validation"}
+
+
+def test_a_panel_ends_where_the_first_run_stopped(by_loss):
+    ax, *_ = pictures.train_and_validation(by_loss, by="loss")
+    assert list(lines(ax)["training"].get_xdata()) == [1, 2, 3]
+
+
+def test_a_panel_shows_the_mean_over_seeds(made_up_run):
+    histories = [{name: [value] for name in HISTORY} for value in (0.2, 0.6)]
+    runs = [made_up_run(Config(seed=n), history=h, epochs=1) for n, h in enumerate(histories)]
+    (ax,) = pictures.train_and_validation(runs, by="loss")
+    assert lines(ax)["validation"].get_ydata() == pytest.approx([0.4])
+
+
+@pytest.mark.parametrize(("kind", "shared"), [("accuracy", True), ("loss", False)])
+def test_accuracies_share_an_axis_and_losses_do_not(by_loss, kind, shared):
+    first, second, _ = pictures.train_and_validation(by_loss, by="loss", kind=kind)
+    first.set_ylim(0, 0.123)
+    assert (second.get_ylim() == (0, 0.123)) is shared
+
+
+def test_no_runs_are_an_empty_panel():
+    (ax,) = pictures.train_and_validation([], by="loss")
+    assert not ax.get_lines()
+
+
+# --- The loss of every step
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    losses=st.lists(st.floats(0, 100, width=16), min_size=1, max_size=200),
+    strokes=st.integers(1, 40),
+)
+def test_thinning_keeps_the_lowest_and_the_highest_loss_of_every_stretch(
+    made_up_run, losses, strokes
+):
+    run = made_up_run(Config(), step_losses=pack(np.array(losses, np.float16)))
+    ax = pictures.step_losses(run, strokes=strokes)
+    length = -(-len(losses) // strokes)
+    stretches = [losses[start : start + length] for start in range(0, len(losses), length)]
+    assert len(stretches) <= strokes
+    expected = [end for stretch in stretches for end in (min(stretch), max(stretch))]
+    assert heights(ax)["steps"].tolist() == expected
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize(("strokes", "said"), [(3, "lowest to highest loss of 4 steps"), (12, "")])
+def test_the_axis_says_how_many_steps_share_a_stroke(made_up_run, strokes, said):
+    run = made_up_run(Config(), step_losses=pack(np.arange(12, dtype=np.float16)))
+    assert pictures.step_losses(run, strokes=strokes).get_xlabel().partition("stroke: ")[2] == said
+
+
+def test_losses_that_are_not_finite_are_left_out(made_up_run):
+    losses = np.array([1, np.inf, 2, np.nan], np.float16)
+    ax = pictures.step_losses(made_up_run(Config(), step_losses=pack(losses)), strokes=1)
+    assert heights(ax)["steps"].tolist() == [1, 2]
+
+
+def test_an_epochs_mean_stands_at_the_middle_of_its_steps(made_up_run):
+    run = made_up_run(Config(), epochs=2, step_losses=pack(np.ones(8, np.float16)))
+    (means,) = (
+        line for line in pictures.step_losses(run).get_lines() if "mean" in str(line.get_label())
+    )
+    assert list(means.get_xdata()) == [2, 6]
+    assert list(means.get_ydata()) == run.history["train_loss"]
+
+
+def test_a_run_without_step_losses_is_refused(made_up_run):
+    with pytest.raises(ValueError, match="stored without its step losses"):
+        pictures.step_losses(made_up_run(Config()))
+
+
+# --- Around the best epoch, near the lowest, the fit
+
+
+def test_runs_are_laid_on_each_other_at_their_best_epoch_and_measured_in_percent(with_loss):
+    runs = [
+        with_loss([3.0, 2.0, 2.5], best_epoch=2),
+        with_loss([5.0, 4.0, 1.0, 1.5, 2.0], best_epoch=3, seed=1),
+    ]
+    found = around_best(runs, "validation_loss", before=1)
+    assert found.index.tolist() == [-1, 0, 1, 2]
+    assert found[runs[0].id].tolist() == pytest.approx([50, 0, 25, np.nan], nan_ok=True)
+    assert found[runs[1].id].tolist() == pytest.approx([300, 0, 50, 100])
+
+
+def test_a_run_that_ended_at_its_best_epoch_or_has_none_is_left_out(with_loss):
+    runs = [with_loss([3.0, 2.0], best_epoch=2), with_loss([3.0, 2.0], best_epoch=0, seed=1)]
+    assert around_best(runs, "validation_loss", before=1).empty
+
+
+def test_the_legend_counts_the_seeds_that_went_on_after_their_best_epoch(with_loss):
+    runs = [
+        with_loss([2.0, 1.0, 1.5], best_epoch=2, depth=2),
+        with_loss([2.0, 1.0], best_epoch=2, depth=2, seed=1),
+        with_loss([2.0, 1.0], best_epoch=2, depth=3),
+    ]
+    assert entries(pictures.after_best(runs, by="depth")) == ["2 (1 seed)"]
+
+
+def test_a_backdrop_is_drawn_without_an_entry_in_the_legend(with_loss):
+    shown, behind = (with_loss([2.0, 1.0, 1.5], best_epoch=2, depth=d) for d in (1, 2))
+    ax = pictures.after_best([shown], by="depth", backdrop=[behind])
+    assert entries(ax) == ["1 (1 seed)"]
+    assert len(ax.get_lines()) == 3  # both runs and the mark of the best epoch
+
+
+def test_a_loss_is_shown_from_its_lowest_value_of_all_to_a_multiple_of_it(with_loss):
+    runs = [with_loss([9.0, 2.0, 3.0]), with_loss([9.0, 6.0, 5.0], depth=2)]
+    ax = pictures.near_lowest(runs, by="depth", times=2)
+    drawn = [line.get_ydata().tolist() for line in ax.get_lines()]
+    assert drawn == [[9.0, 2.0, 3.0], [9.0, 6.0, 5.0]]
+    assert ax.get_ylim() == (1.9, 4.0)
+
+
+def test_accuracies_are_shown_from_the_low_end_on(with_curve):
+    run = with_curve([0.7, 0.85], metric="validation_accuracy")
+    run.history["train_accuracy"][:] = [0.6, 0.9]
+    ax = pictures.fit([run], by="depth", low=0.8)
+    assert ax.get_xlim() == pytest.approx((0.8, 0.91))
+    assert ax.get_ylim() == pytest.approx((0.8, 0.86))
+
+
+def test_a_run_that_stays_below_the_low_end_is_shown_all_the_same(with_curve):
+    run = with_curve([0.2, 0.3], metric="validation_accuracy")
+    low, high = pictures.fit([run], by="depth", low=0.8).get_ylim()
+    assert low <= 0.2 < 0.3 <= high

@@ -1,0 +1,236 @@
+"""Settings side by side: dots, axes and tables, drawn from made-up runs."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from fmnist_lab import pictures
+from fmnist_lab.config import Config
+from fmnist_lab.pictures.style import BACKDROP
+from fmnist_lab.runs.records import table
+from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
+from tests.pictures.seen import drawn, entries, labels, lines, texts
+
+RATES = (2.05e-3, 2.05e-4)
+
+
+@pytest.fixture
+def with_loss(with_curve):
+    """Return a function that makes a run with these validation losses, best at the first epoch."""
+    return partial(with_curve, metric="validation_loss", best_epoch=1)
+
+
+@pytest.fixture
+def by_rate(made_up_run):
+    """One run a learning rate: the large one stopped by patience, the small one at the cap."""
+    return [
+        made_up_run(Config(learning_rate=rate), accuracy=accuracy, stopped_by=end)
+        for rate, accuracy, end in zip(RATES, (0.5, 0.75), ("patience", "epochs"), strict=True)
+    ]
+
+
+# --- Dots, rates, a summary
+
+
+def test_every_run_is_a_circle_and_every_setting_of_three_seeds_has_an_interval(made_up_run):
+    accuracies = {(1, 0): 0.5, (1, 1): 0.6, (1, 2): 0.7, (2, 0): 0.7, (2, 1): 0.8}
+    runs = [
+        made_up_run(Config(depth=depth, seed=seed), accuracy=accuracy)
+        for (depth, seed), accuracy in accuracies.items()
+    ]
+    ax = pictures.dots(table(runs), by="depth")
+    circles = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    assert [sorted(line.get_ydata()) for line in circles] == [
+        pytest.approx([50, 60, 70]),
+        pytest.approx([70, 80]),
+    ]
+    (interval,) = ax.containers
+    expected = mean_interval([50, 60, 70])
+    ((_, low), (_, high)) = interval.lines[2][0].get_segments()[0]
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
+
+
+def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
+    runs = [
+        made_up_run(Config(learning_rate=rate, seed=seed), accuracy=accuracy)
+        for rate, seed, accuracy in ((1e-3, 0, 0.5), (1e-3, 1, 0.7), (1e-2, 0, 0.4))
+    ]
+    ax = pictures.rates(table(runs), by="depth")
+    x, y = drawn(ax)
+    assert list(x) == [1e-3, 1e-2]
+    assert list(y) == pytest.approx([0.6, 0.4])
+    bars = ax.containers[0].lines[2][0].get_segments()
+    assert bars[0][:, 1] == pytest.approx([0.5, 0.7])
+    assert ax.get_xscale() == "log"
+    assert entries(ax) == ["1 (2 seeds)"]
+
+
+def test_the_summary_has_a_row_a_setting_in_percent(made_up_run):
+    runs = [
+        made_up_run(Config(seed=seed), accuracy=accuracy, stopped_by=end)
+        for seed, (accuracy, end) in enumerate(((0.5, "epochs"), (0.6, "patience")))
+    ]
+    row = pictures.summary(table(runs), "depth").loc["1"]
+    assert row["seeds"] == 2
+    assert row["validation accuracy (%)"] == 55
+    assert row["standard deviation"] == "7.07"  # 10 points apart: 10 / sqrt(2)
+    assert (row["hit the cap"], row["diverged"]) == (1, 0)
+
+
+def test_one_seed_has_no_standard_deviation(made_up_run):
+    row = pictures.summary(table([made_up_run(Config())]), "depth").loc["1"]
+    assert row["standard deviation"] == "–"
+
+
+def test_no_runs_are_empty_pictures_and_an_empty_table():
+    nothing = table([])
+    for ax in (
+        pictures.curves([], by="depth"),
+        pictures.dots(nothing, by="depth"),
+        pictures.rates(nothing, by="depth"),
+    ):
+        ax.figure.canvas.draw()
+        assert not ax.get_lines()
+        assert not entries(ax)
+    assert pictures.summary(nothing, "depth").empty
+
+
+# --- Along an axis
+
+
+def test_rates_stand_at_their_values_on_a_logarithmic_axis(by_rate):
+    ax = pictures.along(table(by_rate), by="learning_rate")
+    assert ax.get_xscale() == "log"
+    means, *_ = ax.get_lines()
+    assert list(means.get_xdata()) == sorted(RATES)
+    assert list(means.get_ydata()) == [0.75, 0.5]
+
+
+def test_a_run_that_hit_the_cap_has_a_marker_of_its_own(by_rate):
+    shown = lines(pictures.along(table(by_rate), by="learning_rate"))
+    assert shown["stopped by patience"].get_marker() == "o"
+    assert list(shown["stopped by patience"].get_xdata()) == [2.05e-3]
+    assert shown["hit the cap on epochs"].get_marker() == "^"
+    assert list(shown["hit the cap on epochs"].get_xdata()) == [2.05e-4]
+    assert "diverged" not in shown
+
+
+def test_the_backdrop_is_grey_and_without_an_entry_in_the_legend(by_rate):
+    front, behind = table(by_rate[:1]), table(by_rate[1:])
+    ax = pictures.along(front, by="learning_rate", backdrop=behind)
+    (legend,) = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == "stopped by patience"
+    grey = [line for line in ax.get_lines() if line.get_color() == BACKDROP]
+    assert [list(line.get_xdata()) for line in grey] == [[2.05e-4], [2.05e-4]]
+
+
+def test_a_value_of_zero_makes_the_axis_linear(made_up_run):
+    runs = [made_up_run(Config(depth=depth)) for depth in (0, 1)]
+    assert pictures.along(table(runs), by="depth").get_xscale() == "linear"
+
+
+def test_without_runs_nothing_lies_along_an_axis():
+    assert not pictures.along(table([]), by="learning_rate").get_lines()
+
+
+# --- Roughness, and the way to an accuracy
+
+
+def test_roughness_is_the_median_jolt_of_the_validation_loss(with_loss):
+    run = with_loss([4.0, 3.0, 4.0, 3.0])  # every second difference is 2
+    ax = pictures.roughness([run], by="batch_size")
+    assert [line.get_ydata().tolist() for line in ax.get_lines()] == [[2.0], [2.0]]
+    assert ax.get_yscale() == ax.get_xscale() == "log"
+
+
+def test_each_setting_has_a_tick(with_loss):
+    runs = [with_loss([4.0, 3.0, 4.0], batch_size=size) for size in (1, 16)]
+    behind = [with_loss([4.0, 3.0, 4.0], batch_size=256)]
+    ax = pictures.roughness(runs, by="batch_size", backdrop=behind)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "16", "256"]
+
+
+def test_the_way_to_an_accuracy_is_told_in_epochs_steps_and_seconds(with_curve):
+    run = with_curve([0.5, 0.7, 0.9], batch_size=480)
+    run.history["seconds"][:] = [2.0, 2.0, 2.0]
+    found = pictures.reached([run], "batch_size", 0.8).loc["480"]
+    assert found.to_dict() == {
+        "runs": 1,
+        "reached it": 1,
+        "epochs": "2.5",  # half way from 0.7 to 0.9
+        "steps": "250",
+        "seconds": "5.0",
+    }
+
+
+def test_the_mean_is_over_the_runs_that_get_there(with_curve):
+    runs = [
+        with_curve(values, seed=seed)
+        for seed, values in enumerate(([0.5, 0.9], [0.5, 0.6], [0.9, 0.9]))
+    ]
+    found = pictures.reached(runs, "depth", 0.9).loc["1"]
+    assert (found["runs"], found["reached it"], found["epochs"]) == (3, 2, "1.5")
+
+
+def test_a_setting_that_never_gets_there_has_dashes(with_curve):
+    found = pictures.reached(
+        [
+            with_curve(
+                [0.5, 0.6],
+            )
+        ],
+        "depth",
+        0.9,
+    ).loc["1"]
+    assert found["reached it"] == 0
+    assert list(found[["epochs", "steps", "seconds"]]) == ["–"] * 3
+
+
+def test_a_run_too_short_for_a_roughness_is_left_out(with_loss):
+    ax = pictures.roughness([with_loss([4.0, 3.0])], by="batch_size")
+    ax.figure.canvas.draw()
+    assert not ax.get_lines()
+
+
+@pytest.mark.parametrize(
+    "picture", [pictures.after_best, pictures.fit, pictures.near_lowest, pictures.roughness]
+)
+def test_no_runs_are_an_empty_picture(picture):
+    ax = picture([], by="depth")
+    ax.figure.canvas.draw()
+    assert not [line for line in ax.get_lines() if len(line.get_xdata()) > 2]
+
+
+def test_no_runs_are_an_empty_table():
+    assert pictures.reached([], "depth", 0.9).empty
+
+
+# --- Beside what a report prints
+
+
+def test_runs_stand_beside_the_printed_figure_with_their_prediction_interval():
+    values = [0.89, 0.90, 0.895]
+    ax = pictures.beside_printed({"validation": values}, {"validation": [0.899]})
+    assert texts(ax) == ["89.9"]
+    (bar,) = ax.containers[0].lines[2]
+    span = prediction_interval(values)
+    low, high = bar.get_segments()[0][:, 0]
+    assert (low, high) == (pytest.approx(100 * span.low), pytest.approx(100 * span.high))
+    assert labels(ax.yaxis) == ["validation"]
+
+
+def test_two_printed_figures_do_not_write_over_each_other():
+    ax = pictures.beside_printed({"validation": [0.85, 0.86]}, {"validation": [0.899, 0.897]})
+    ax.figure.canvas.draw()
+    lower, higher = (text.get_window_extent() for text in ax.texts)
+    assert texts(ax) == ["89.7", "89.9"]
+    assert lower.x1 < higher.x0
+
+
+@pytest.mark.parametrize("values", [[], [0.89], [0.89, 0.9]])
+def test_without_three_runs_there_is_no_interval(values):
+    ax = pictures.beside_printed({"validation": values}, {"validation": [0.899]})
+    assert not ax.containers
+    assert texts(ax) == ["89.9"]
