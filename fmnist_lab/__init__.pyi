@@ -4,6 +4,7 @@ from .config import BOUNDS, Bounds, Config
 from .runs.records import find, read_published
 from .runs.run import Run
 from .runs.runs import Runs
-from .sweeps.studies import STUDIES, Study, study
+from .sweeps.studies import STUDIES, study
+from .sweeps.study import Study
 from .sweeps.sweep import network, sweep
 from .training.model import FashionClassifier, parameter_count

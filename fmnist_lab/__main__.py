@@ -12,6 +12,7 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
 from fmnist_lab.sweeps import cluster, everything, studies, sweep
 from fmnist_lab.sweeps.progress import duration
+from fmnist_lab.sweeps.study import Study
 
 from . import data
 from .config import ConfigError, names, number, written
@@ -107,7 +108,7 @@ def run_study(
     print(shown.to_string())
 
 
-def list_settings(study: studies.Study, device: str, scheduler: str | None) -> None:
+def list_settings(study: Study, device: str, scheduler: str | None) -> None:
     """Print each setting's seeds on record, seeds missing and the estimate for those.
 
     A cluster's estimate is of all that is missing, by its workers.

@@ -9,7 +9,8 @@ from typing import Any
 from fmnist_lab.runs.records import find
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster
-from fmnist_lab.sweeps.studies import NEW_SEEDS, SEEDS, study
+from fmnist_lab.sweeps.studies import study
+from fmnist_lab.sweeps.study import SEEDS
 from fmnist_lab.sweeps.sweep import resolve, sweep
 
 from .config import Bounds, ConfigError, names, number, unknown_name
@@ -18,6 +19,9 @@ PUBLISHED = "published"  # the value of `seeds` that takes as many as are on rec
 PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
 # papermill writes this line at the head of the cell with the values it was given.
 INJECTED = "# Parameters\n"
+# Settings nobody has trained yet start with this many seeds: the fewest that give an interval
+# anyone would look at.
+NEW_SEEDS = 3
 
 
 class ParameterError(ConfigError):

@@ -13,6 +13,8 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sweeps import everything, studies, sweep
 from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.study import Study
+from fmnist_lab.sweeps.tuning import Tuning
 from fmnist_lab.training import environment, trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
@@ -169,12 +171,10 @@ def three_studies(monkeypatch, made_up_run):
     """A study, one that is tuned and its tuning; what is trained is made up, best at 1e-3."""
     base = replace(WIDTH.base, depth=1, epochs=2)
     rates = (1e-4, 1e-3, 1e-2)
-    plain = studies.Study("plain", "?", "", base, {"width": (8,)}, seeds=(0, 1))
-    tuning = replace(
-        plain, name="tuning", grid={"width": (128,), "learning_rate": rates},
-        seeds=(100, 101), bracketed=True,
-    )  # fmt: skip
-    tuned = replace(plain, name="tuned", grid={"width": (128,)}, tuned_by="tuning")
+    plain = Study("plain", "?", "", base, {"width": (8,)}, seeds=(0, 1))
+    grid = {"width": (128,), "learning_rate": rates}
+    tuning = Tuning("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
+    tuned = replace(plain, name="tuned", grid={"width": (128,)}, tuned_by=tuning)
     for module in (studies, everything):
         monkeypatch.setattr(module, "STUDIES", {s.name: s for s in (tuned, tuning, plain)})
     asked = []
@@ -314,13 +314,10 @@ def test_a_published_run_with_its_parts_is_not_replaced_by_one_that_lacks_them(
 def test_a_tuned_study_is_exported_together_with_the_runs_that_tune_it(
     say, made_up_run, tmp_path, monkeypatch
 ):
-    tuning, tuned = STUDIES["width_tuning"], STUDIES["width_retuned"]
-    few = {
-        "width_tuning": replace(
-            tuning, grid={"width": (128,), "learning_rate": (1e-3, 1e-2)}, seeds=(100,)
-        ),
-        "width_retuned": replace(tuned, grid={"width": (128,)}, seeds=(0, 1)),
-    }
+    tuning, tuned = studies.WIDTH_TUNING, STUDIES["width_retuned"]
+    tuning = replace(tuning, grid={"width": (128,), "learning_rate": (1e-3, 1e-2)}, seeds=(100,))
+    tuned = replace(tuned, grid={"width": (128,)}, seeds=(0, 1), tuned_by=tuning)
+    few = {"width_tuning": tuning, "width_retuned": tuned}
     monkeypatch.setattr(studies, "STUDIES", few)
     settings = [replace(tuning.base, width=128, learning_rate=rate) for rate in (1e-3, 1e-2)]
     runs = [

@@ -14,7 +14,7 @@ from fmnist_lab.pictures import label, luckiest, steps_an_epoch
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
-from fmnist_lab.sweeps.studies import study, tuning_table
+from fmnist_lab.sweeps.studies import DEPTH_TUNING, study
 from fmnist_lab.training.losses import LOSSES
 from fmnist_lab.training.model import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum
@@ -45,7 +45,7 @@ def depth(runs: Sequence[Run]) -> Facts:
         "best_mean": float(ranked.max()),
         "hidden_range": float(hidden.max() - hidden.min()),
         "seed_range": widest(frame, "depth"),
-        "tuning_there": int(tuning_table(study("depth_tuning"))["count"].sum()),
+        "tuning_there": int(DEPTH_TUNING.means()["count"].sum()),
     }
 
 

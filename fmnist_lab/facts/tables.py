@@ -11,15 +11,17 @@ from fmnist_lab import data
 from fmnist_lab.config import scientific
 from fmnist_lab.pictures import label
 from fmnist_lab.pictures.style import FEWEST
-from fmnist_lab.sweeps.studies import STUDIES, WIDE, chosen_rates, study, tuning_table
+from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
+from fmnist_lab.sweeps.study import WIDE
+from fmnist_lab.sweeps.tuning import Tuning
 from fmnist_lab.verdicts import reproduced
 
 
 def tuning() -> pd.DataFrame:
     """Return a row a width and depth: the tuning runs there are, and the rate they choose."""
     rows = {}
-    for each in (study("width_tuning"), study("depth_tuning")):
-        done, chosen = tuning_table(each), chosen_rates(each)
+    for each in (WIDTH_TUNING, DEPTH_TUNING):
+        done, chosen = each.means(), each.chosen_rates()
         for value in each.values:
             there = done[done[each.swept] == value]
             rows[f"{each.swept} {value}"] = {
@@ -36,8 +38,10 @@ def fixed() -> pd.DataFrame:
     for name, each in STUDIES.items():
         base, rates = each.base, each.grid.get("learning_rate", ())
         network = {"depth": f"of {base.width}", "width": f"{base.depth} deep"}
-        rate = f"chosen by {each.tuned_by}" if each.tuned_by else scientific(base.learning_rate)
-        if rates:
+        rate = scientific(base.learning_rate)
+        if each.tuned_by:
+            rate = f"chosen by {each.tuned_by.name}"
+        elif isinstance(each, Tuning):
             ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
             rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
         few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"

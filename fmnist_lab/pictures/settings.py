@@ -41,8 +41,8 @@ def dots(
 ) -> Axes:
     """Draw every run as a dot, and each setting's mean with its 95 % interval.
 
-    Settings stand side by side in the frame's order, numbers rising; one of fewer than `FEWEST` seeds
-    has no interval. `backdrop` runs are drawn in grey.
+    Settings stand side by side in the frame's order, numbers rising; one of fewer than `FEWEST`
+    seeds has no interval. `backdrop` runs are drawn in grey.
     """
     ax = axes(ax)
     parts = [(frame, COLORS[0], 3)]

@@ -11,8 +11,10 @@ from fmnist_lab.config import Config
 from fmnist_lab.runs import records
 
 from .progress import duration
-from .studies import STUDIES, Study, brackets
+from .studies import STUDIES
+from .study import Study
 from .sweep import Worker, sweep
+from .tuning import Tuning
 
 AT_ONCE = 24  # runs trained before looking again which rates the tuning runs so far ask for
 
@@ -24,8 +26,8 @@ def lacking(study: Study) -> list[Config]:
 
 def waits_for(study: Study) -> str | None:
     """Return the study on whose tuning runs, not on record yet, more of this one depends."""
-    tuning = STUDIES[study.tuned_by] if study.tuned_by else study if study.bracketed else None
-    is_open = tuning and any(each.chosen is None for each in brackets(tuning).values())
+    tuning = study if isinstance(study, Tuning) and study.bracketed else study.tuned_by
+    is_open = tuning and any(each.chosen is None for each in tuning.brackets().values())
     return tuning.name if tuning and is_open else None
 
 

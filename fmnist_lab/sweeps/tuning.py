@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import pandas as pd
+
+from fmnist_lab.config import Config, scientific
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
+
+from .study import Study
+
+TUNING_SEEDS = (100, 101, 102)
+# A quarter of a decade apart, from 1e-5 to 1e-2: the report's rates lie inside.
+TUNING_RATES = tuple(float(f"{10 ** (-5 + step / 4):.3g}") for step in range(13))
+# Small enough to run every rate, which shows that brackets find the same (the chapter on method).
+WHOLE_GRIDS = ((1, 128), (2, 128), (2, 512))  # depth, width
 
 
 class Bracket(NamedTuple):
@@ -46,3 +62,103 @@ def bracket(
         else:
             return Bracket(tuple(grid[low:high]), grid[best])
     return Bracket(tuple(grid[low:high]))
+
+
+@dataclass(frozen=True)
+class Tuning(Study):
+    """A study of learning rates: its runs choose the one that suits each setting of another study.
+
+    Its grid is a hyperparameter and `learning_rate`; its seeds are no other study's, so that the
+    choice's luck does not enter a verdict.
+    """
+
+    seeds: tuple[int, ...] = TUNING_SEEDS
+    bracketed: bool = False  # whether WHOLE_GRIDS alone are run at every rate
+    first_guess: Tuning | None = None  # whose first setting's rate starts the brackets
+
+    @property
+    def after(self) -> Study | None:
+        """The study that must have runs before the brackets begin, if any."""
+        return self.first_guess
+
+    def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
+        """Return one config a setting and rate, at the first seed.
+
+        A bracketed study has those that the runs so far lead to: among `runs`, or on record if
+        they are left out.
+        """
+        if not self.bracketed:
+            return self.product()
+        found = self.brackets(runs)
+        asked = {(value, rate) for value in found for rate in found[value].rates}
+        return [s for s in self.product() if (getattr(s, self.swept), s.learning_rate) in asked]
+
+    def vary(self, **given: Any) -> Self:
+        """Return the study with other values, as `Study.vary`; who names rates wants them all."""
+        study = super().vary(**given)
+        return replace(study, bracketed=False) if "learning_rate" in given else study
+
+    def means(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+        """Return the mean validation accuracy: a row a setting and rate, seeds counted.
+
+        The runs are its own among `runs`, or those on record if they are left out. A run that
+        diverged before its first epoch ended has learnt nothing: an accuracy of 0.
+        """
+        wanted = {config for setting in self.product() for config in self.at_seeds(setting)}
+        if runs is None:
+            runs = records.find(wanted)
+        chosen = {run.config: run for run in runs if run.config in wanted}
+        frame = Runs(chosen.values()).table()
+        if frame.empty:
+            return pd.DataFrame(columns=[self.swept, "learning_rate", "mean", "count"])
+        frame["validation_accuracy"] = frame["validation_accuracy"].fillna(0.0)
+        grouped = frame.groupby([self.swept, "learning_rate"])["validation_accuracy"]
+        return grouped.agg(["mean", "count"]).reset_index()
+
+    def brackets(self, runs: Iterable[Run] | None = None) -> dict[Any, Bracket]:
+        """Return each setting's learning rates and the chosen one; `runs` as for `means`.
+
+        Only rates with all seeds count. A bracket starts at the rate chosen for the setting
+        before; until there is one it has no rates.
+        """
+        runs = runs if runs is None else list(runs)
+        frame = self.means(runs)
+        complete = frame[frame["count"] == len(self.seeds)]
+        grid = sorted(self.grid["learning_rate"])
+        guess = None
+        if self.bracketed and self.first_guess:
+            guess = self.first_guess.chosen_rates(runs).get(self.first_guess.values[0])
+        found: dict[Any, Bracket] = {}
+        for value in self.values:
+            setting = replace(self.base, **{self.swept: value})
+            rows = complete[complete[self.swept] == value]
+            means = dict(rows.set_index("learning_rate")["mean"])
+            if not self.bracketed or (setting.depth, setting.width) in WHOLE_GRIDS:
+                found[value] = bracket(means, grid, None)
+            else:
+                found[value] = bracket(means, grid, guess) if guess else Bracket(())
+            guess = found[value].chosen
+        return found
+
+    def chosen_rates(self, runs: Iterable[Run] | None = None) -> dict[Any, float]:
+        """Return each setting's learning rate of highest mean accuracy, once it is sure.
+
+        Of equally good ones it is the lowest. A depth of 0 or any other setting is judged alike:
+        on validation images alone.
+        """
+        found = self.brackets(runs)
+        return {value: each.chosen for value, each in found.items() if each.chosen is not None}
+
+    def rates_run(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+        """Return, a row a setting, which rates were run, which never, and why that is enough."""
+        grid = sorted(self.grid["learning_rate"])
+        rows = {
+            value: {
+                "rates run": ", ".join(map(scientific, each.rates)),
+                "never run": ", ".join(scientific(rate) for rate in grid if rate not in each.rates),
+                "chosen": scientific(each.chosen) if each.chosen else "",
+                "because": each.reason(grid),
+            }
+            for value, each in self.brackets(runs).items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=self.swept)

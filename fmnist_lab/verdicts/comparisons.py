@@ -130,8 +130,8 @@ def rate_falling(measure: Measure, study: str, values: Sequence[int]) -> Compari
 
     A seed's best rate is the geometric mean of the grid's, weighted by what they reach: one that
     is by as much worse as matters counts e times less. So a flat optimum's middle is found, and
-    not the luckiest of its rates. The smallest fall that matters is one step of the grid over the
-    whole range of settings.
+    not the luckiest of its rates; those outside a bracket count nothing. The smallest fall that
+    matters is one step of the grid over the whole range of settings.
     """
     rates = STUDIES[study].grid["learning_rate"]
     arms = tuple(Arm(study, value, rate) for value in values for rate in rates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +11,13 @@ import pandas as pd
 
 from fmnist_lab.config import Config, scientific
 from fmnist_lab.runs.run import Run
-from fmnist_lab.sweeps.studies import STUDIES, TUNING_SEEDS, chosen_rates
+from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.tuning import TUNING_SEEDS, Bracket, Tuning
 
 from .measures import Measure
 
 # Where each setting is repeated at the learning rate that suits it.
-RETUNED = {"width": "width_retuned", "depth": "depth_retuned"}
+RETUNED = {name: f"{name}_retuned" for name in ("loss", "depth", "width", "batch_size")}
 LOSSES = {"cross_entropy": "cross-entropy", "mse": "MSE", "mae": "MAE"}
 
 
@@ -45,7 +47,7 @@ class Evidence:
     def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
         self.retuned = retuned
         self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
-        self._rates: dict[str, dict[Any, float]] = {}
+        self._brackets: dict[str, dict[Any, Bracket]] = {}
         for run in runs:
             seeds = self._runs.setdefault(replace(run.config, seed=0), {})
             seeds[run.config.seed] = run
@@ -58,7 +60,7 @@ class Evidence:
         study = STUDIES[RETUNED.get(arm.study, arm.study) if self.retuned else arm.study]
         setting = replace(study.base, seed=0, **{study.swept: arm.value})
         if study.tuned_by is not None:
-            rate = self.rates(study.tuned_by).get(arm.value)
+            rate = self.brackets(study.tuned_by)[arm.value].chosen
             if rate is None:
                 return {}
             setting = replace(setting, learning_rate=rate)
@@ -68,18 +70,19 @@ class Evidence:
         found = self._runs.get(setting, {})
         return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
 
-    def rates(self, name: str) -> dict[Any, float]:
-        """Return the learning rate that a tuning study's runs chose for each of its settings."""
-        if name not in self._rates:
+    def brackets(self, tuning: Tuning) -> dict[Any, Bracket]:
+        """Return the learning rates that a tuning study's runs bracket for each setting."""
+        if tuning.name not in self._brackets:
             runs = [run for seeds in self._runs.values() for run in seeds.values()]
-            self._rates[name] = chosen_rates(STUDIES[name], runs)
-        return self._rates[name]
+            self._brackets[tuning.name] = tuning.brackets(runs)
+        return self._brackets[tuning.name]
 
     def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
         """Return a measure by seed (rows) and arm (columns).
 
         NaN where a seed is missing or its run has no such number. A seed is left out whose runs
-        are not alike in what the measure needs, or all only bound it.
+        are not alike in what the measure needs, or all only bound it. A learning rate outside its
+        setting's closed bracket was not run and need not be: it counts as minus infinity.
         """
         found = {arm: self.of(arm) for arm in arms}
         rows = {}
@@ -92,4 +95,15 @@ class Evidence:
                 continue
             rows[seed] = [None if run is None else measure.of(run) for run in runs]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(arms), dtype=float)
-        return frame.dropna(how="all")
+        frame = frame.dropna(how="all")
+        for arm in filter(self._outside, arms):
+            frame[arm] = -math.inf
+        return frame
+
+    def _outside(self, arm: Arm) -> bool:
+        """Return whether a tuning study's arm is known to be worse than those in its bracket."""
+        study = STUDIES[arm.study]
+        if not isinstance(study, Tuning):
+            return False
+        found = self.brackets(study)[arm.value]
+        return found.chosen is not None and arm.learning_rate not in found.rates

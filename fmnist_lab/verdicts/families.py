@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from scipy import stats
 
 from fmnist_lab.config import Config
-from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.tuning import Tuning
 
 from .comparisons import ANY, absent, beside_margin, shifted
 from .evidence import Arm, Evidence
@@ -113,7 +113,7 @@ class Share:
     1934). A rate of the grid counts as inside up to half a step of the grid beyond the range.
     """
 
-    studies: tuple[str, ...]  # tuning studies
+    studies: tuple[Tuning, ...]
     low: float
     high: float
     unit: str = "%"
@@ -128,7 +128,7 @@ class Share:
     def arms(self) -> tuple[Arm, ...]:
         """Every setting at every rate; one that two studies share is named once."""
         arms: dict[tuple[Config, float], Arm] = {}
-        for study in (STUDIES[name] for name in self.studies):
+        for study in self.studies:
             for value in study.values:
                 setting = replace(study.base, **{study.swept: value})
                 for rate in study.grid["learning_rate"]:
@@ -136,14 +136,15 @@ class Share:
         return tuple(arms.values())
 
     def verdicts(self, evidence: Evidence) -> dict[str, Verdict]:
+        found = {study.name: evidence.brackets(study) for study in self.studies}
         settings = dict.fromkeys((arm.study, arm.value) for arm in self.arms)
-        rates = [evidence.rates(study).get(value) for study, value in settings]
+        rates = [found[study][value].chosen for study, value in settings]
         if None in rates:
             text = (
                 f"no learning rate is chosen yet for {rates.count(None)} of {len(rates)} settings"
             )
             return {self.name: Verdict("not run yet", text)}
-        grid = STUDIES[self.studies[0]].grid["learning_rate"]
+        grid = self.studies[0].grid["learning_rate"]
         slack = math.sqrt(grid[1] / grid[0])
         inside = sum(self.low / slack <= rate <= self.high * slack for rate in rates if rate)
         n = len(rates)
@@ -155,5 +156,5 @@ class Share:
         reason = f"{inside} of {n} settings, against half of them: p = {test.pvalue:.2g}"
         if name == "inconclusive":
             reason += "; more settings, not more seeds, would settle it"
-        found = Verdict(name, reason, inside / n, limits.low, limits.high, test.pvalue, n)
-        return {self.name: found}
+        estimate = Verdict(name, reason, inside / n, limits.low, limits.high, test.pvalue, n)
+        return {self.name: estimate}

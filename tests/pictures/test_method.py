@@ -155,7 +155,7 @@ def test_the_picture_of_patience_has_a_row_for_each_setting_of_its_claim(made_up
     runs = [made_up_run(Config(), epochs=7, stopped_by=end) for end in ("patience", "epochs")]
     ax = method.epochs_trained({run.stopped_by: run for run in runs})
     rows = [label.get_text() for label in ax.get_yticklabels()]
-    assert rows == [str(arm) for arm in CLAIMS["C4"].parts[0].arms]
+    assert rows == [str(arm) for part in CLAIMS["C4"].parts for arm in part.arms]
     drawn = {ax.get_yticklabels()[int(line.get_ydata()[0])].get_text() for line in ax.lines
              if list(line.get_xdata()) == [7]}  # fmt: skip
     assert drawn == {"cross-entropy", "batch size 256", "learning rate 2.05e-4"}

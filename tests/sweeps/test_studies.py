@@ -1,5 +1,6 @@
 """fmnist_lab.sweeps.studies: which runs a question needs; what a reader may ask instead."""
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -14,12 +15,15 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import studies
-from fmnist_lab.sweeps.studies import STUDIES, Study
+from fmnist_lab.sweeps import study as study_module
+from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.study import CONFIRMING_SEEDS, Study
+from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS, Tuning
 from fmnist_lab.verdicts import evidence
 
 WIDTH = STUDIES["width"]
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
-plain = [s for s in STUDIES.values() if s.tuned_by is None and not s.bracketed]
+plain = [s for s in STUDIES.values() if s.after is None and s.settings() == s.product()]
 each_plain_study = pytest.mark.parametrize("study", plain, ids=lambda study: study.name)
 
 
@@ -52,7 +56,7 @@ def test_a_study_is_found_by_its_name_and_says_what_it_asks(study):
     assert study.question.endswith("?")
     assert study.report
     assert study.swept in study.grid
-    assert study.tuned_by is None or study.tuned_by in STUDIES
+    assert study.after is None or study.after in STUDIES.values()
 
 
 @each_plain_study
@@ -81,13 +85,13 @@ def test_an_unknown_study_is_answered_with_those_there_are(name, sentence):
 
 
 def test_seeds_that_choose_a_learning_rate_confirm_nothing():
-    assert not set(studies.TUNING_SEEDS) & set(studies.CONFIRMING_SEEDS)
+    assert not set(TUNING_SEEDS) & set(CONFIRMING_SEEDS)
 
 
 def test_the_tuning_rates_are_a_quarter_of_a_decade_apart():
-    assert studies.TUNING_RATES[0] == 1e-5
-    assert studies.TUNING_RATES[-1] == 1e-2
-    for low, high in zip(studies.TUNING_RATES, studies.TUNING_RATES[1:], strict=False):
+    assert TUNING_RATES[0] == 1e-5
+    assert TUNING_RATES[-1] == 1e-2
+    for low, high in itertools.pairwise(TUNING_RATES):
         assert high / low == pytest.approx(10**0.25, rel=0.01)
 
 
@@ -258,13 +262,12 @@ class TestTuning:
     rates = (1e-4, 1e-3)
 
     @pytest.fixture(autouse=True)
-    def small_studies(self, monkeypatch):
+    def small_studies(self):
         base = Config(width=8, epochs=2)
         grid = {"width": (8, 16), "learning_rate": self.rates}
-        tuning = Study("tuning", "?", "", base, grid, seeds=(100, 101))
-        tuned = Study("tuned", "?", "", base, {"width": (8, 16)}, seeds=(0, 1), tuned_by="tuning")
-        monkeypatch.setattr(studies, "STUDIES", {"tuning": tuning, "tuned": tuned})
-        self.tuning, self.tuned = tuning, tuned
+        tuning = Tuning("tuning", "?", "", base, grid, seeds=(100, 101))
+        self.tuning = tuning
+        self.tuned = Study("tuned", "?", "", base, {"width": (8, 16)}, (0, 1), tuned_by=tuning)
 
     def record(self, made_up_run, width, accuracies, test=0.5):
         """Save runs of one width: a validation accuracy for each rate and tuning seed."""
@@ -276,14 +279,14 @@ class TestTuning:
                 records.save(replace(run, best=best))
 
     def test_without_runs_there_is_nothing_to_compare(self):
-        assert studies.chosen_rates(self.tuning) == {}
+        assert self.tuning.chosen_rates() == {}
         assert self.tuned.configs() == []
-        assert studies.tuning_table(self.tuning).empty
+        assert self.tuning.means().empty
 
     def test_each_setting_gets_the_rate_of_highest_mean_validation_accuracy(self, made_up_run):
         self.record(made_up_run, 8, [(0.9, 0.5), (0.8, 0.8)])
         self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
-        assert studies.chosen_rates(self.tuning) == {8: 1e-3, 16: 1e-4}
+        assert self.tuning.chosen_rates() == {8: 1e-3, 16: 1e-4}
         assert [(c.width, c.learning_rate, c.seed) for c in self.tuned.configs()] == [
             *((8, 1e-3, seed) for seed in (0, 1)),
             *((16, 1e-4, seed) for seed in (0, 1)),
@@ -294,31 +297,30 @@ class TestTuning:
         self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
         last = replace(self.tuning.base, width=16, learning_rate=1e-3, seed=101)
         records.own_path(identify(last, DIGEST)).unlink()
-        assert studies.chosen_rates(self.tuning) == {8: 1e-3}
+        assert self.tuning.chosen_rates() == {8: 1e-3}
         assert {c.width for c in self.tuned.configs()} == {8}
 
     @pytest.mark.parametrize("diverging", [(None, None), (0.9, None)])
     def test_a_rate_at_which_runs_diverge_is_judged_and_not_chosen(self, made_up_run, diverging):
         self.record(made_up_run, 8, [(0.6, 0.5), diverging])
         self.record(made_up_run, 16, [diverging, (0.6, 0.5)])
-        assert studies.chosen_rates(self.tuning) == {8: 1e-4, 16: 1e-3}
+        assert self.tuning.chosen_rates() == {8: 1e-4, 16: 1e-3}
 
     def test_the_lowest_of_equally_good_rates_is_chosen(self, made_up_run):
         self.record(made_up_run, 8, [(0.6, 0.5), (0.5, 0.6)])
-        assert studies.chosen_rates(self.tuning) == {8: 1e-4}
+        assert self.tuning.chosen_rates() == {8: 1e-4}
 
     def test_the_test_images_have_no_say_in_the_choice(self, made_up_run):
         for sign in (1, -1):
             self.record(made_up_run, 8, [(0.6, 0.6), (0.7, 0.7)], test=sign)
-            assert studies.chosen_rates(self.tuning) == {8: 1e-3}
+            assert self.tuning.chosen_rates() == {8: 1e-3}
 
-    def test_a_verdicts_evidence_rests_on_the_same_choice(self, made_up_run, monkeypatch):
-        monkeypatch.setattr(evidence, "STUDIES", studies.STUDIES)
-        monkeypatch.setattr(evidence, "TUNING_SEEDS", self.tuning.seeds)
+    def test_a_verdicts_evidence_rests_on_the_same_choice(self, made_up_run):
         self.record(made_up_run, 8, [(0.6, 0.5), (0.9, None)])
         self.record(made_up_run, 16, [(0.6, 0.5), (0.5, 0.6)])
         runs = records.find(self.tuning.configs())
-        assert evidence.Evidence(runs).rates("tuning") == studies.chosen_rates(self.tuning)
+        found = evidence.Evidence(runs).brackets(self.tuning)
+        assert {v: b.chosen for v, b in found.items()} == self.tuning.chosen_rates()
 
 
 @pytest.mark.usefixtures("home", "published")
@@ -331,8 +333,7 @@ class TestBrackets:
     def small_studies(self, monkeypatch, made_up_run):
         grid = {"width": (128, 256), "learning_rate": self.rates}
         base = Config(depth=2, epochs=2)
-        self.study = Study("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
-        monkeypatch.setattr(studies, "STUDIES", {"tuning": self.study})
+        self.study = Tuning("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
 
         def train(configs, **options):
             for config in configs:  # best at 3e-4 for width 128, one step lower for 256
@@ -341,7 +342,7 @@ class TestBrackets:
                 records.save(made_up_run(config, accuracy=accuracy))
             return records.find(configs)
 
-        monkeypatch.setattr(studies, "sweep", train)
+        monkeypatch.setattr(study_module, "sweep", train)
 
     def test_the_next_setting_waits_for_the_rate_that_its_bracket_starts_from(self):
         assert {c.width for c in self.study.configs()} == {128}
@@ -351,12 +352,12 @@ class TestBrackets:
         runs = self.study.runs()
         wide = {run.config.learning_rate for run in runs if run.config.width == 256}
         assert wide == {1e-4, 3e-4, 1e-3}
-        assert studies.chosen_rates(self.study) == {128: 3e-4, 256: 1e-4}
+        assert self.study.chosen_rates() == {128: 3e-4, 256: 1e-4}
         assert runs == self.study.recorded()
 
     def test_the_table_says_which_rates_were_never_run_and_why(self):
         self.study.runs()
-        table = studies.rates_run(self.study)
+        table = self.study.rates_run()
         assert list(table.loc[256]) == [
             *("1e-4, 3e-4, 1e-3", "3e-3, 1e-2", "1e-4"),
             "accuracy falls on either side of the best, and has one hump",

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab.sweeps.studies import TUNING_RATES
-from fmnist_lab.sweeps.tuning import Bracket, bracket
+from fmnist_lab.sweeps.tuning import TUNING_RATES, Bracket, bracket
 
 # Accuracies with one hump: strictly rising to the best, strictly falling after it.
 humps = st.integers(0, len(TUNING_RATES) - 1).flatmap(

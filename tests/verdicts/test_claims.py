@@ -12,7 +12,8 @@ from fmnist_lab.config import ConfigError
 from fmnist_lab.pictures.verdicts import overview
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import pack
-from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES, TUNING_RATES, TUNING_SEEDS
+from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES
+from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.claims import SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above
@@ -28,7 +29,8 @@ BOOK = Path(__file__).parents[2] / "book"
 IDS = ["L1", "L2", "D1", "D2", "D3", "D4", "W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4", "B5",
        "S1", "R1", "R2", "R3", "M1", "M2", "C1", "C2", "C3", "C4", "G1", "G2", "F1"]  # fmt: skip
 # Those with two verdicts, as run and as claimed.
-TWICE = ["D1", "D2", "D3", "W1", "W2", "W3", "W4", "R3", "C1", "C2", "C3", "G1", "G2"]
+TWICE = ["L1", "L2", "D1", "D2", "D3", "W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4", "B5", "R3",
+         "C1", "C2", "C3", "G1", "G2"]  # fmt: skip
 FIRST_ROUND = [study for study in STUDIES.values() if study.tuned_by is None]
 
 each_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmnist_lab.sweeps.studies import STUDIES, TUNING_RATES, TUNING_SEEDS
+from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
+from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts.comparisons import (
     above,
     below,
@@ -254,6 +255,25 @@ def test_the_best_rate_falls_or_does_not(trained, decades_a_layer, name):
     assert found.name == name
 
 
+def test_rates_outside_the_brackets_change_no_verdict_and_open_ones_give_none(trained):
+    def best(depth, seed):
+        return 3e-4 * 10 ** ((0.05 * (seed - 101) - 0.5) * (depth - 2.5))
+
+    claim = rate_falling(ACCURACY, "depth_tuning", (2, 3, 4))
+    whole = [
+        *tuning(trained, "width_tuning", [128], lambda value, seed: 1e-3),
+        *tuning(trained, "depth_tuning", (0, 1, 2, 3, 4), best),
+    ]
+    asked = set(DEPTH_TUNING.configs(whole))
+    bracketed = [run for run in whole if run.config in asked or run.config.width == 128]
+    assert len(bracketed) < len(whole)
+    found, expected = judged(claim, bracketed), judged(claim, whole)
+    assert (found.name, found.estimate) == (expected.name, pytest.approx(expected.estimate))
+    edge = min(run.config.learning_rate for run in bracketed if run.config.depth == 4)
+    is_open = [r for r in bracketed if (r.config.depth, r.config.learning_rate) != (4, edge)]
+    assert judged(claim, is_open).name == "not run yet"
+
+
 @pytest.mark.parametrize(
     ("inside", "name"), [(9, "supported"), (0, "not supported"), (5, "inconclusive")]
 )
@@ -263,12 +283,12 @@ def test_most_settings_have_their_best_rate_in_the_range_or_not(trained, inside,
     for number, (study, value) in enumerate(settings):
         best = 1.78e-5 if number < inside else 1e-3
         runs += tuning(trained, study, [value], lambda value, seed, best=best: best)
-    found = judged(Share(("width_tuning", "depth_tuning"), 2e-5, 3e-5), runs)
+    found = judged(Share((WIDTH_TUNING, DEPTH_TUNING), 2e-5, 3e-5), runs)
     assert found.name == name
     assert found.n == 9  # 2 x 2096 is in both studies, and counts once
 
 
 def test_without_all_tuning_runs_no_rate_is_chosen(trained):
     runs = tuning(trained, "width_tuning", [128], lambda value, seed: 1e-3)
-    assert Evidence(runs).rates("width_tuning") == {128: 1e-3}
-    assert Evidence(runs[1:]).rates("width_tuning") == {}
+    assert Evidence(runs).brackets(WIDTH_TUNING)[128].chosen == 1e-3
+    assert Evidence(runs[1:]).brackets(WIDTH_TUNING)[128].chosen is None

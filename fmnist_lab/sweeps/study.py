@@ -1,0 +1,165 @@
+"""A study: one question, the settings it compares, their seeds, and the runs of all."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from fmnist_lab.config import Bounds, Config, ConfigError, check, names, unknown_name
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.runs import Runs
+
+from .sweep import sweep
+
+if TYPE_CHECKING:
+    from .tuning import Tuning
+
+# The seeds whose runs a verdict rests on.
+CONFIRMING_SEEDS = tuple(range(10))
+SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
+WIDE = 2096  # neurons: settings as wide may have fewer seeds
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question: a base config, the values compared, the seeds.
+
+    `grid` maps each varied hyperparameter to its values; the first is the one the study is about.
+    """
+
+    name: str
+    question: str
+    report: str  # what the report showed
+    base: Config
+    grid: Mapping[str, tuple[Any, ...]]
+    seeds: tuple[int, ...] = CONFIRMING_SEEDS
+    keep: frozenset[str] = frozenset()  # bulky parts its published runs hold
+    tuned_by: Tuning | None = None  # whose runs choose each setting's learning rate
+    wide_seeds: tuple[int, ...] | None = None  # of settings WIDE or wider, where they have others
+
+    @property
+    def swept(self) -> str:
+        """The hyperparameter the study is about."""
+        return next(iter(self.grid))
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The swept hyperparameter's values."""
+        return self.grid[self.swept]
+
+    @property
+    def after(self) -> Study | None:
+        """The study that must have runs before this one has settings, if any."""
+        return self.tuned_by
+
+    def product(self) -> list[Config]:
+        """Return one config for all combinations of the grid's values, at the first seed."""
+        settings = [
+            replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
+            for values in itertools.product(*self.grid.values())
+        ]
+        return list(dict.fromkeys(settings))  # without layers all widths are one setting
+
+    def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
+        """Return one config a setting, at the first seed.
+
+        A tuned study has none until the runs that choose its learning rates are there: among
+        `runs`, or on record if they are left out.
+        """
+        if self.tuned_by is None:
+            return self.product()
+        rates = self.tuned_by.chosen_rates(runs)
+        return [
+            replace(s, learning_rate=rates[getattr(s, self.swept)])
+            for s in self.product()
+            if getattr(s, self.swept) in rates
+        ]
+
+    def at_seeds(self, setting: Config) -> list[Config]:
+        """Return a setting's config at each of its seeds."""
+        few = self.wide_seeds is not None and setting.width >= WIDE
+        return [replace(setting, seed=n) for n in (self.wide_seeds if few else self.seeds) or ()]
+
+    def configs(self, runs: Iterable[Run] | None = None) -> list[Config]:
+        """Return the config of every setting at every seed; `runs` as for the settings."""
+        return [config for setting in self.settings(runs) for config in self.at_seeds(setting)]
+
+    def first_seeds(self, count: int) -> Self:
+        """Return the study with `count` seeds, going on where its own end."""
+        first = self.seeds[0]
+        return replace(self, seeds=tuple(range(first, first + count)), wide_seeds=None)
+
+    def needed(self) -> list[Config]:
+        """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""
+        if configs := self.configs():
+            return configs
+        assert self.after is not None  # any other study has configs
+        raise ConfigError(f"{self.name} needs the runs of {self.after.name} first: train those.")
+
+    def runs(self, **options: Any) -> Runs:
+        """Train what is missing and return the runs of all; `options` are those of `sweep`.
+
+        Raises `ConfigError` for a tuned study before the runs that tune it.
+        """
+        while True:  # brackets ask for more as they learn
+            configs = self.needed()
+            runs = sweep(configs, keep=self.keep, **options)
+            if self.configs() == configs:
+                return runs
+
+    def recorded(self) -> Runs:
+        """Return the runs on record; none is trained."""
+        return records.find(self.configs(), self.keep)
+
+    def at_hand(self, fresh: int = 0) -> list[Config]:
+        """Return, for each setting, the configs on record, or `fresh` ones where there is none."""
+        configs = []
+        for setting in self.settings():
+            wanted = self.at_seeds(setting)
+            there = [c for c in wanted if records.load(c, self.keep) is not None]
+            configs += there or wanted[:fresh]
+        return configs
+
+    def vary(self, **given: Any) -> Self:
+        """Return the study with other values.
+
+        A hyperparameter of the grid takes one value or a list, any other takes one; `seeds` is
+        how many. Raises `ConfigError`, naming every fault.
+        """
+        grid, base, faults = dict(self.grid), {}, []
+        counted = "seeds" in given
+        seeds = given.pop("seeds", len(self.seeds))
+        if not SEEDS.admit(seeds):
+            faults.append(f"seeds is {seeds!r}; it must be {SEEDS}.")
+        for name, value in given.items():
+            values = list(value) if isinstance(value, list | tuple) else [value]
+            if name not in names() or name == "seed":
+                faults.append(unknown_name(name, [n for n in names() if n != "seed"]))
+            elif not values or (name not in grid and len(values) > 1):
+                many = "a list of at least one" if name in grid else "no list"
+                faults.append(f"{name} is {value!r}; give one value, {many}.")
+            else:
+                checked, wrong = _checked(name, values)
+                faults += wrong
+                if name in grid:
+                    grid[name] = tuple(dict.fromkeys(checked))
+                elif checked:
+                    base[name] = checked[0]
+        if faults:
+            raise ConfigError("\n".join(faults))
+        study = replace(self, grid=grid, base=replace(self.base, **base))
+        return study.first_seeds(int(seeds)) if counted else study
+
+
+def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
+    """Return the usable ones among a hyperparameter's values, and what is wrong with the rest."""
+    usable, faults = [], []
+    for value in values:
+        try:
+            usable.append(check({name: value})[name])
+        except ConfigError as error:
+            faults.append(str(error))
+    return usable, faults
