@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--to", dest="folder", metavar="FOLDER", type=Path, default=records.PUBLISHED
     )
+    export.add_argument(
+        "--newer", action="store_true", help="what is given replaces what it contradicts"
+    )
     export.set_defaults(command=export_runs)
     return top
 
@@ -136,13 +139,13 @@ def list_settings(study: Study, device: str, scheduler: str | None) -> None:
         print(workers.estimate_text(missing))
 
 
-def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:
+def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool) -> None:
     """Write published files, one a study: the runs published already and those of `sources`.
 
-    A run of the sources takes the place of a published one, unless it lacks parts that the study
-    shows. Without sources, the user's own store is one, of which what belongs is taken. What is
-    damaged or belongs to none of the studies is left out; the command ends with an error that
-    names it.
+    A run of the sources that says other numbers than the published one of its identity is left
+    out, or takes its place if `newer` counts, unless it lacks parts that the study shows. Without
+    sources, the user's own store is one, of which what belongs is taken. What is damaged or
+    belongs to none of the studies is left out; the command ends with an error that names it.
     """
     chosen = {studies.study(name).name for name in names or studies.STUDIES}
     given: list[Run] = []
@@ -151,7 +154,16 @@ def export_runs(names: list[str], sources: list[Path], folder: Path) -> None:
         found, faults = records.read_folder(source)
         given += found
         refused += faults
-    runs = [*records.read_published().values(), *given]
+    known, taken = dict(records.read_published()), []
+    for run in given:
+        if newer or run.agrees(known.setdefault(run.id, run)):
+            taken.append(run)
+        else:
+            refused.append(
+                f"run {run.id} contradicts the one on record, which stays: {run.config}."
+            )
+    # Of several runs of one identity the last counts.
+    runs = [*known.values(), *taken] if newer else [*taken, *known.values()]
     belonging: set[str] = set()
     for study in studies.STUDIES.values():
         wanted = {identify(config, data.DIGEST) for config in study.configs(runs)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
 from collections.abc import Iterable
@@ -19,10 +18,12 @@ import platformdirs
 from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST
 
-from .run import PARTS, Run, canonical, identify
+from .run import PARTS, Run, canonical, identify, parse
 from .runs import Runs
 
 PUBLISHED = Path(__file__).parent / "published"
+SUMS = "SHA256SUMS"
+LARGEST = 2**31  # bytes of a file of runs
 
 
 class RecordError(ValueError):
@@ -47,9 +48,7 @@ def save(run: Run) -> None:
     One process writes at a time. So all can write to one name first, and what a killed one left
     there the next overwrites.
     """
-    path = own_path(run.id)
-    text = run.to_json()
-    record = f'{{"run":{text},"sha256":"{_digest(text)}"}}\n'
+    path, record = own_path(run.id), encode(run)
     locks, part = home() / "locks", path.with_name("save.part")
     for folder in (locks, path.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,19 +96,34 @@ def missing(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> li
     return [config for config in configs if load(config, keep) is None]
 
 
+def encode(run: Run) -> str:
+    """Return a run's record: one line of JSON with the run and the checksum of its text."""
+    text = run.to_json()
+    return f'{{"run":{text},"sha256":"{_digest(text)}"}}\n'
+
+
+def decode(content: bytes) -> Run:
+    """Read what `encode` wrote. Raises `ValueError` if a single byte is another."""
+    text = content.decode()
+    record = parse(text)
+    if not isinstance(record, dict) or record.keys() != {"run", "sha256"}:
+        raise ValueError("it is no record of a run")
+    inner = canonical(record["run"])
+    if _digest(inner) != record["sha256"]:
+        raise ValueError("its checksum does not fit")
+    if canonical(record) + "\n" != text:
+        raise ValueError("it is not written as records are")
+    return Run.from_json(inner)
+
+
 def read_own(path: Path, identity: str | None = None) -> Run:
     """Read one file of an own store, which should hold the run of that identity.
 
     Raises `RecordError` if it is damaged or another run, `FileNotFoundError` if there is none.
     """
     try:
-        record = json.loads(path.read_text())
-        if not isinstance(record, dict) or record.keys() != {"run", "sha256"}:
-            raise ValueError("it is no record of a run")
-        text = canonical(record["run"])
-        if _digest(text) != record["sha256"]:
-            raise ValueError("its checksum does not fit")
-        run = Run.from_json(text)
+        _check_size(path)
+        run = decode(path.read_bytes())
         if identity not in (None, run.id):
             raise ValueError(f"it holds run {run.id}")
     except (ValueError, TypeError) as error:
@@ -120,16 +134,24 @@ def read_own(path: Path, identity: str | None = None) -> Run:
 def read_lines(path: Path) -> list[Run]:
     """Read a file of published runs, one a line.
 
-    Raises `RecordError` naming the line that is no run.
+    Raises `RecordError` naming the line that is damaged.
     """
-    runs = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        try:
-            runs.append(Run.from_json(line))
-        except (ValueError, TypeError) as error:
-            reason = str(error).rstrip(".")
-            raise RecordError(f"{path}, line {number}, is no run: {reason}.") from error
+    runs, number = [], 0
+    try:
+        _check_size(path)
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):  # noqa: B007  an error names it
+                runs.append(decode(line))
+    except (ValueError, TypeError) as error:
+        where = f"{path}, line {number}," if number else f"{path}"
+        raise RecordError(f"{where} is damaged: {str(error).rstrip('.')}.") from error
     return runs
+
+
+def _check_size(path: Path) -> None:
+    """Raise `ValueError` for a file larger than any that is written here."""
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"it has {size:,} bytes; no file of runs has more than {LARGEST:,}")
 
 
 def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
@@ -159,27 +181,44 @@ def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
 
 @cache
 def read_published() -> dict[str, Run]:
-    """Return the published runs by identity."""
+    """Return the published runs by identity.
+
+    Raises `RecordError` if a file is damaged, or is not the one that the folder's list names.
+    """
     runs: dict[str, Run] = {}
     for path in sorted(PUBLISHED.glob("*.jsonl")):
         for run in read_lines(path):
             runs[run.id] = fuller(run, runs.get(run.id))
+    if runs and (PUBLISHED / SUMS).read_text() != sums(PUBLISHED):
+        raise RecordError(
+            f"{PUBLISHED} does not hold the files that its {SUMS} lists: install the package anew;"
+            f" who merged published runs writes it anew: sha256sum *.jsonl > {SUMS}."
+        )
     return runs
 
 
 def write_lines(path: Path, runs: Iterable[Run]) -> None:
-    """Write runs in the published form: one a line, sorted by their settings, then their seed."""
+    """Write runs in the published form: a record a line, sorted by their settings, then their seed.
+
+    The folder's list of checksums, in the form of `sha256sum`, is written anew.
+    """
 
     def key(run: Run) -> str:
         settings = asdict(run.config)
         seed = settings.pop("seed")
         return canonical(settings) + f"{seed:010d}"
 
-    text = "".join(run.to_json() + "\n" for run in sorted(runs, key=key))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(text)
+    part.write_text("".join(encode(run) for run in sorted(runs, key=key)))
     part.replace(path)
+    (path.parent / SUMS).write_text(sums(path.parent))
+
+
+def sums(folder: Path) -> str:
+    """Return the checksums of a folder's published files, as `sha256sum *.jsonl` prints them."""
+    files = sorted(folder.glob("*.jsonl"))
+    return "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in files)
 
 
 def table(runs: Iterable[Run]) -> pd.DataFrame:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,6 +20,11 @@ SCHEMA = 1
 
 PARTS = ("predictions", "step_losses", "weights")  # what a stored run may lack, being bulky
 HISTORY = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+METRICS = tuple(f"{part}_{kind}" for part in ("train", "validation", "test")
+                for kind in ("loss", "accuracy"))  # fmt: skip
+ENDINGS = ("patience", "epochs", "divergence")
+LARGEST = 2**28  # parameters of a network that is kept
+LONGEST = 200  # characters of what an environment says of a machine or a version
 
 
 def identify(config: Config, data_digest: str) -> str:
@@ -85,7 +92,7 @@ class Run:
         """
         if self.predictions is None:
             raise ValueError(f"run {self.id} was stored without its test predictions.")
-        classes, probability = np.split(unpack(self.predictions, np.uint8), 2)
+        classes, probability = np.split(unpack(self.predictions, np.uint8, 20_000), 2)
         return classes, probability / 255
 
     def losses_by_step(self) -> np.ndarray:
@@ -95,7 +102,8 @@ class Run:
         """
         if self.step_losses is None:
             raise ValueError(f"run {self.id} was stored without its step losses.")
-        return unpack(self.step_losses, np.float16)
+        steps = -(-self.config.train_size // self.config.batch_size)
+        return unpack(self.step_losses, np.float16, steps * self.epochs)
 
     def best_weights(self) -> np.ndarray:
         """Return the parameters at the best epoch, float32, in the order of the network's own.
@@ -104,7 +112,7 @@ class Run:
         """
         if self.weights is None:
             raise ValueError(f"run {self.id} was stored without its weights.")
-        return unpack(self.weights, np.float32)
+        return unpack(self.weights, np.float32, LARGEST)
 
     def holds(self, parts: frozenset[str]) -> bool:
         """Return whether the run holds these bulky parts, as far as its training gave any."""
@@ -116,6 +124,14 @@ class Run:
         dropped: dict[str, Any] = {part: None for part in PARTS if part not in parts}
         return replace(self, **dropped)
 
+    def agrees(self, other: Run) -> bool:
+        """Return whether both say the same of one training, times and machine aside."""
+        mine, theirs = (
+            replace(run.keeping(frozenset()), environment={}, history=run.history | {"seconds": []})
+            for run in (self, other)
+        )
+        return mine == theirs
+
     def to_json(self) -> str:
         """Return the run as one line of JSON."""
         return canonical({"schema": SCHEMA, "id": self.id, **asdict(self)})
@@ -124,9 +140,10 @@ class Run:
     def from_json(cls, text: str) -> Run:
         """Read what `to_json` wrote.
 
-        Raises `ValueError` if the schema is another or the identity does not fit the content.
+        Raises `ValueError` if the schema is another, the identity does not fit the content or the
+        content is none that a training leaves.
         """
-        values = json.loads(text)
+        values = parse(text)
         if not isinstance(values, dict) or not {"schema", "id", "config"} <= values.keys():
             raise ValueError("it is no record of a run")
         schema, identity = values.pop("schema"), values.pop("id")
@@ -135,7 +152,59 @@ class Run:
         run = cls(**{**values, "config": Config.from_dict(values["config"])})
         if run.id != identity:
             raise ValueError(f"run {identity} says it is another: its content hashes to {run.id}.")
+        if fault := next(faults(run), None):
+            raise ValueError(f"run {identity}: {fault}")
         return run
+
+
+def parse(text: str) -> Any:
+    """Return what JSON says. Raises `ValueError` for text that is none, strictly read."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no number of JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def faults(run: Run) -> Iterator[str]:
+    """Yield what no training leaves behind: numbers and texts that a page must not show."""
+    for name, values in {"best": run.best, "last": run.last}.items():
+        if not isinstance(values, dict) or not values.keys() <= set(METRICS):
+            yield f"{name} has other entries than {', '.join(METRICS)}."
+        else:
+            yield from (f"{name} {fault}" for fault in _out_of_range(values.items()))
+    lists = list(run.history.values()) if isinstance(run.history, dict) else []
+    most = run.config.epochs
+    if set(run.history) != set(HISTORY) or not all(isinstance(values, list) for values in lists):
+        yield f"its history has other lists than {', '.join(HISTORY)}."
+    elif {len(values) for values in lists} != {run.epochs} or run.epochs > most:
+        yield f"its history has not as many numbers of each kind, or more than {most}."
+    else:
+        every = ((name, value) for name, values in run.history.items() for value in values)
+        yield from (f"history of {fault}" for fault in _out_of_range(every))
+        if type(run.best_epoch) is not int or not 0 <= run.best_epoch <= run.epochs:
+            yield f"best_epoch is {run.best_epoch!r}; it must be from 0 to {run.epochs}."
+    if run.stopped_by not in ENDINGS:
+        yield f"stopped_by is {run.stopped_by!r}; allowed are {', '.join(ENDINGS)}."
+    told = run.environment if isinstance(run.environment, dict) else {"": []}
+    short = (len(f"{key}{value}") <= LONGEST for key, value in told.items())
+    plain = (isinstance(value, str | int | float | None) for value in told.values())
+    if not (all(plain) and all(short)):
+        yield f"its environment holds more than numbers and texts of {LONGEST} characters."
+    if not all(isinstance(getattr(run, part), str | None) for part in PARTS):
+        yield f"one of {', '.join(PARTS)} is no text."
+
+
+def _out_of_range(values: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each value that is not in its metric's range, or None."""
+    for name, value in values:
+        high = 1.0 if name.endswith("accuracy") else math.inf
+        if value is not None and not (type(value) in (int, float) and 0 <= value <= high):
+            limits = "a fraction" if high == 1 else "a number of at least 0"
+            yield f"{name} is {value!r}; it must be {limits}."
 
 
 def pack(values: np.ndarray) -> str:
@@ -143,6 +212,17 @@ def pack(values: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 9)).decode()
 
 
-def unpack(text: str, dtype: type) -> np.ndarray:
-    """Return the array that `pack` was given."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype)
+def unpack(text: str, dtype: type, count: int) -> np.ndarray:
+    """Return the array of at most `count` numbers that `pack` was given; else raise `ValueError`.
+
+    Not a byte more is decompressed, whatever the text would grow to.
+    """
+    size = count * np.dtype(dtype).itemsize
+    try:
+        stream = zlib.decompressobj()
+        content = stream.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"a packed part is damaged: {error}") from None
+    if len(content) > size or not stream.eof:
+        raise ValueError(f"a packed part is no array of at most {count:,} numbers")
+    return np.frombuffer(content, dtype)

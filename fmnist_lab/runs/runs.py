@@ -9,12 +9,9 @@ import pandas as pd
 
 from fmnist_lab.config import names
 
-from .run import Run
+from .run import METRICS, Run
 
 OUTCOME = ("id", "stopped_by", "epochs_run", "best_epoch", "seconds")
-METRICS = tuple(
-    f"{part}_{kind}" for part in ("train", "validation", "test") for kind in ("loss", "accuracy")
-)
 
 
 class Runs(UserList[Run]):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis.extra import numpy as npst
 from fmnist_lab.config import BOUNDS, LOSS_NAMES, Config
 from fmnist_lab.runs.run import HISTORY, SCHEMA, Run, canonical, pack, unpack
 
-numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+losses = st.none() | st.floats(0, allow_nan=False, allow_infinity=False)
+fractions = st.none() | st.floats(0, 1)
 configs = st.builds(
     Config,
     loss=st.sampled_from(LOSS_NAMES),
@@ -21,17 +23,27 @@ configs = st.builds(
     learning_rate=st.floats(1e-9, 1.0),
     seed=st.integers(0, int(BOUNDS["seed"].high)),
 )
-metrics = st.fixed_dictionaries({"test_loss": numbers, "test_accuracy": numbers})
+metrics = st.fixed_dictionaries({"test_loss": losses, "test_accuracy": fractions})
+
+
+def history(epochs):
+    of = {name: fractions if name.endswith("accuracy") else losses for name in HISTORY}
+    lists = {name: st.lists(kind, min_size=epochs, max_size=epochs) for name, kind in of.items()}
+    return st.fixed_dictionaries(lists)
+
+
 runs = st.builds(
     Run,
     config=configs,
     data=st.text(),
-    history=st.fixed_dictionaries({name: st.lists(numbers, max_size=4) for name in HISTORY}),
+    history=st.integers(0, 4).flatmap(history),
     stopped_by=st.sampled_from(["patience", "epochs", "divergence"]),
-    best_epoch=st.integers(0, 10_000),
+    best_epoch=st.just(0),
     best=metrics,
     last=metrics,
-    environment=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
+    environment=st.dictionaries(
+        st.text(max_size=9), st.none() | st.integers(-9, 9) | st.text(max_size=99), max_size=9
+    ),
     predictions=st.none() | st.binary().map(lambda raw: pack(np.frombuffer(raw, np.uint8))),
     step_losses=st.none()
     | npst.arrays(np.float16, st.integers(0, 50)).map(pack),  # infinite and NaN ones too
@@ -71,9 +83,26 @@ def test_a_stored_run_is_one_line_of_strict_json(run):
 
 @given(st.sampled_from(["uint8", "float16"]).flatmap(lambda d: npst.arrays(d, st.integers(0, 300))))
 def test_packing_and_unpacking_keeps_every_bit(values):
-    again = unpack(pack(values), values.dtype.type)
+    again = unpack(pack(values), values.dtype.type, values.size)
     assert again.dtype == values.dtype
     assert again.tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    "text", ["%", "AAAA", pack(np.zeros(9, np.uint8))[:-4], pack(np.zeros(10, np.uint8))]
+)
+def test_a_packed_part_that_is_damaged_or_too_long_is_refused(text):
+    with pytest.raises(ValueError, match=r"^a packed part is "):
+        unpack(text, np.uint8, 9)
+
+
+def test_a_compressed_bomb_is_not_unpacked(run):
+    bomb = pack(np.zeros(2**27, np.uint8))  # 128 MB in 130 kB
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="no array of at most 20,000 numbers"):
+        replace(run, predictions=bomb).test_predictions()
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_step_losses_are_read_as_they_were_kept(run):
@@ -134,6 +163,54 @@ def test_a_stored_config_is_checked_like_any_other(run, change, sentence):
     stored["config"] |= change
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         Run.from_json(canonical(stored))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("best", "validation_accuracy"), 7.5, "best validation_accuracy is 7.5; it must be a "),
+        (("last", "test_loss"), -1, "last test_loss is -1; it must be a number of at least 0"),
+        (("last", "test_loss"), "<b>", "last test_loss is '<b>'; it must be a number of "),
+        (("best", "luck"), 1, "best has other entries than train_loss, "),
+        (("best",), [], "best has other entries than train_loss, "),
+        (("history",), {}, "its history has other lists than train_loss, "),
+        (("history", "seconds"), [1.0], "its history has not as many numbers of each"),
+        (("history", "seconds"), [1.0, True], "history of seconds is True; it must be a number of"),
+        (("best_epoch",), 3, "best_epoch is 3; it must be from 0 to 2"),
+        (("stopped_by",), "me", "stopped_by is 'me'; allowed are patience, epochs, divergence"),
+        (("environment", "device"), "x" * 300, "its environment holds more than numbers and texts"),
+        (("environment", "device"), {}, "its environment holds more than numbers and texts of"),
+        (("predictions",), 3, "one of predictions, step_losses, weights is no text"),
+        (("extra",), 3, "unexpected keyword argument 'extra'"),
+    ],
+)  # fmt: skip
+def test_what_no_training_leaves_behind_is_refused(run, path, value, sentence):
+    stored = json.loads(run.to_json())
+    place = stored
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises((ValueError, TypeError), match=re.escape(sentence)):
+        Run.from_json(canonical(stored))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("[" * 100_000, "nested too deeply"), ('{"a":NaN}', "NaN is no number of JSON")],
+)
+def test_json_that_is_no_strict_json_is_refused(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Run.from_json(text)
+
+
+def test_runs_agree_if_they_say_the_same_of_one_training(run):
+    slower = replace(
+        run, history=run.history | {"seconds": [9.0, 9.0]}, environment={"device": "x"}
+    )
+    assert run.agrees(slower)
+    assert run.agrees(replace(run, step_losses="AAAA"))
+    assert not run.agrees(replace(run, best_epoch=1))
+    assert not run.agrees(replace(run, best=run.best | {"test_accuracy": 0.51}))
 
 
 @pytest.mark.parametrize(
