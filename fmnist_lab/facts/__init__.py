@@ -4,7 +4,7 @@ from .chapters import batch_size, claims, depth, learning_rate, loss, method, wi
 from .common import glue
 from .images import best_model, overlap, pixels, split, twins
 from .machine import gains, speed
-from .tables import beside_report, classes, fixed, near_twins, tuning, validation_counts
+from .tables import beside_report, classes, fixed, near_twins, precision, tuning, validation_counts
 
 __all__ = [
     "batch_size",
@@ -22,6 +22,7 @@ __all__ = [
     "near_twins",
     "overlap",
     "pixels",
+    "precision",
     "speed",
     "split",
     "tuning",

@@ -198,7 +198,7 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
         return listed([key for key, item in found.items() if item.first.name == name])
 
     frame = Runs(read_published().values()).table()
-    settings = ["loss", "depth", "width", "batch_size", "learning_rate"]
+    settings = ["loss", "depth", "width", "batch_size", "learning_rate", "precision"]
     seeds = frame.groupby(settings).size()
     both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
     settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]

@@ -13,6 +13,7 @@ from fmnist_lab.runs.runs import Runs
 from fmnist_lab.verdicts.measures import CHANCE
 
 NAN = float("nan")
+PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
 Facts = dict[str, Any]  # a number or a text by the name that a page gives it
 
 
@@ -39,6 +40,7 @@ def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
         "hours": float(frame["seconds"].sum() / 3600),
         "devices": " and ".join(sorted(frame["device"].unique())) or "no device",
         "capped": int((frame["stopped_by"] == "epochs").sum()),
+        "precision": " and ".join(PRECISE[p] for p in PRECISE if p in set(frame["precision"])),
     }
     if by:
         counts = frame.groupby(by).size()

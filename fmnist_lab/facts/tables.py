@@ -14,7 +14,8 @@ from fmnist_lab.pictures.style import FEWEST
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.study import WIDE
 from fmnist_lab.sweeps.tuning import Tuning
-from fmnist_lab.verdicts import reproduced
+from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
+from fmnist_lab.verdicts.statistics import MATERIAL, holm
 
 
 def tuning() -> pd.DataFrame:
@@ -55,6 +56,29 @@ def fixed() -> pd.DataFrame:
             "learning rate": rate,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
+
+
+def precision() -> pd.DataFrame:
+    """Return what products in bfloat16 change, in points of accuracy, a row a network.
+
+    Seed by seed: the `differences`, their `mean` with its 90 % interval, `low` to `high`, and
+    `p`, that of equivalence within `MATERIAL` after Holm's correction (`verdicts.equivalence`).
+    """
+    rows = {}
+    for each in (each for each in STUDIES.values() if each.swept == "precision"):
+        runs = each.recorded().table().pivot(index="seed", columns="precision")
+        both = 100 * runs["validation_accuracy"].dropna()
+        effect = mean_interval(both["bfloat16"] - both["float32"], 0.9)
+        rows[f"{each.base.depth} × {each.base.width:,}"] = {
+            "seeds": effect.n,
+            "mean": effect.estimate,
+            "low": effect.low,
+            "high": effect.high,
+            "p": equivalence(effect, 100 * MATERIAL),
+            "differences": list(both["bfloat16"] - both["float32"]),
+        }
+    found = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="network")
+    return found.assign(p=holm(found["p"]))
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:

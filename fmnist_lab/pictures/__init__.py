@@ -2,6 +2,7 @@
 
 from .curves import (
     after_best,
+    by_step_and_epoch,
     curves,
     fit,
     jumps,
@@ -12,7 +13,7 @@ from .curves import (
     train_and_validation,
 )
 from .images import class_counts, class_means, contradicted, gallery, grey_levels, samples, twins
-from .method import epochs_trained, luck, luckiest, pairs, rule, spread
+from .method import epochs_trained, luck, luckiest, pairs, rule, same_in, spread
 from .mistakes import (
     Predictions,
     by_class,
@@ -23,6 +24,7 @@ from .mistakes import (
 )
 from .settings import (
     along,
+    at_own_rates,
     beside_printed,
     beside_reported,
     dots,
@@ -39,9 +41,11 @@ __all__ = [
     "Predictions",
     "after_best",
     "along",
+    "at_own_rates",
     "beside_printed",
     "beside_reported",
     "by_class",
+    "by_step_and_epoch",
     "class_counts",
     "class_means",
     "contradicted",
@@ -68,6 +72,7 @@ __all__ = [
     "reliability",
     "roughness",
     "rule",
+    "same_in",
     "samples",
     "spread",
     "step_losses",

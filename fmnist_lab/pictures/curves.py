@@ -218,6 +218,15 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     return ax
 
 
+def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
+    """Draw each run's training loss by step, and beside it by epoch."""
+    left, right = panels(2, width=8)
+    for run in runs:
+        step_losses(run, left)
+        curves([run], by="batch_size", metric="train_loss", ax=right)
+    return [left, right]
+
+
 def log_epochs(runs: Sequence[Run], backdrop: Sequence[Run] = ()) -> Axes:
     """Draw validation accuracy against the epoch on a logarithmic axis."""
     ax = curves(runs, by="learning_rate", backdrop=backdrop)

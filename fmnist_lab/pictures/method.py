@@ -131,6 +131,28 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
     return ax
 
 
+def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw differences of bfloat16 from float32, a row a network of `facts.precision`.
+
+    A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
+    one-sided tests at 5 % show equivalence where the bar lies inside (Schuirmann 1987).
+    """
+    ax = axes(ax, height=0.8 * len(results) + 1)
+    ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
+    ax.axvline(0, color="black", lw=1)
+    for row, (_, found) in enumerate(results.iterrows()):
+        ax.plot(found["differences"], [row - 0.2] * len(found["differences"]), "o", mfc="none",
+                color=COLORS[0])  # fmt: skip
+        ax.plot(
+            [found["low"], found["high"]], [row + 0.15] * 2, "|-", color=COLORS[1], lw=2.5, ms=10
+        )
+        ax.plot(found["mean"], row + 0.15, "D", color=COLORS[1], ms=6)
+    ax.set_yticks(range(len(results)), list(results.index))
+    ax.set(ylim=(len(results) - 0.4, -0.6), xlabel="bfloat16 minus float32, accuracy (points)")
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
 def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     """Draw how many epochs the runs of the report's settings trained, a row a setting.
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from fmnist_lab.runs.records import table
 from fmnist_lab.runs.run import Run
+from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts.measures import curve, epochs_to, jolt
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
 
@@ -27,8 +28,11 @@ from .style import (
     grouped,
     label,
     look,
+    panels,
     percent,
 )
+
+DEPTH_SHOWN = 0.06  # of accuracy below the best: a rate that loses more is no candidate
 
 
 def dots(
@@ -134,6 +138,46 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     return explained(ax, by)
 
 
+def at_own_rates(name: str) -> list[Axes]:
+    """Draw what a study's comparison owes to its one learning rate, from the published runs.
+
+    Left: accuracy against the rate, a line a setting, its chosen rate filled in and the study's
+    own dashed; what lies more than `DEPTH_SHOWN` below the best is cut off. Right: the means at
+    the one rate and at the chosen ones, with 95 % intervals.
+    """
+    first, tuned = study(name), study(f"{name}_retuned")
+    assert tuned.tuned_by is not None
+    left, right = panels(2, width=9.6, sharey=True)
+    frame = tuned.tuned_by.recorded().table()
+    rates(frame, by=first.swept, ax=left)
+    chosen = tuned.tuned_by.chosen_rates()
+    for n, (value, rows) in enumerate(frame.groupby(first.swept, sort=True)):
+        if value in chosen:
+            at = rows[rows["learning_rate"] == chosen[value]]["validation_accuracy"].mean()
+            left.plot(chosen[value], at, **look(n) | {"ms": 11, "mec": "black", "zorder": 5})
+    left.axvline(first.base.learning_rate, color="#767676", ls="--", lw=1)
+    parts = {f"at {label(first.base.learning_rate)}": first, "at its own rate": tuned}
+    places = {value: n for n, value in enumerate(first.values)}
+    for n, (said, part) in enumerate(parts.items()):
+        groups = grouped(part.recorded(), first.swept)
+        for value, runs in groups.items():
+            reached = np.array([run.best["validation_accuracy"] or 0.0 for run in runs])
+            found = mean_interval(reached)
+            half = found.high - found.estimate if len(reached) >= FEWEST else 0.0
+            style = look(n) | {"ls": "none", "ms": 7, "capsize": 4}
+            where = places[value] + 0.24 * n - 0.12
+            entry = said if value == next(iter(groups)) else None
+            right.errorbar(where, found.estimate, half, label=entry, **style)
+    right.set_xticks(range(len(places)), [label(value) for value in places])
+    right.set(xlabel=NAMES[first.swept], xlim=(-0.5, len(places) - 0.5))
+    tops = [line.get_ydata().max() for line in (*left.get_lines(), *right.get_lines())
+            if len(line.get_ydata()) and line.get_linestyle() != "--"]  # fmt: skip
+    if frame.size:
+        left.set_ylim(max(tops) - DEPTH_SHOWN, max(tops) + 0.005)
+        right.legend(fontsize=9, frameon=False, loc="lower right")
+    return [left, right]
+
+
 def roughness(
     runs: Iterable[Run], *, by: str, backdrop: Iterable[Run] = (), ax: Axes | None = None
 ) -> Axes:
@@ -188,21 +232,26 @@ def beside_printed(
 
 
 def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return one row a setting: seeds, mean accuracy and gap in %, best epoch, time, cap hits."""
+    """Return one row a setting: validation accuracy, its standard deviation, gap, epochs, time.
+
+    How many runs hit the cap on epochs or diverged is told where any did.
+    """
     rows = {}
     for value, group in frame.groupby(by, sort=False):
         accuracy = 100 * group["validation_accuracy"]
         rows[label(value)] = {
             "seeds": len(group),
-            "validation accuracy (%)": round(accuracy.mean(), 2),
-            "standard deviation": f"{accuracy.std():.2f}" if len(group) > 1 else "–",
-            "training minus validation (points)": round(100 * group["gap"].mean(), 2),
-            "best epoch": round(group["best_epoch"].mean(), 1),
+            "accuracy (%)": f"{accuracy.mean():.2f}",
+            "SD": f"{accuracy.std():.2f}" if len(group) > 1 else "–",
+            "gap (points)": f"{100 * group['gap'].mean():.2f}",
+            "best epoch": f"{group['best_epoch'].mean():.1f}",
             "hit the cap": int((group["stopped_by"] == "epochs").sum()),
             "diverged": int((group["stopped_by"] == "divergence").sum()),
-            "seconds a run": round(group["seconds"].mean(), 1),
+            "seconds": f"{group['seconds'].mean():,.0f}",
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=NAMES.get(by, by))
+    told = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=NAMES.get(by, by))
+    never = [name for name in ("hit the cap", "diverged") if rows and not told[name].any()]
+    return told.drop(columns=never)
 
 
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:

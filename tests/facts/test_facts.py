@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from fmnist_lab import data, facts, pictures, verdicts
 from fmnist_lab.config import Config
@@ -16,8 +17,10 @@ from fmnist_lab.facts import common
 from fmnist_lab.facts.chapters import bumped, listed
 from fmnist_lab.facts.images import mixed_up
 from fmnist_lab.pictures import speed
+from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sweeps.studies import STUDIES
 
 BOOK = Path(__file__).parents[2] / "book"
 RATES = (2.05e-4, 2.05e-3)
@@ -35,7 +38,8 @@ def runs(made_up_run):
 
 
 def test_runs_are_counted_with_their_hours_devices_and_caps(runs):
-    assert facts.width(runs) == {"runs": 4, "hours": 4.0, "devices": "none", "capped": 1}
+    counted = {"runs": 4, "hours": 4.0, "devices": "none", "capped": 1}
+    assert facts.width(runs) == counted | {"precision": "single precision"}
 
 
 def test_seeds_are_those_of_the_settings_with_fewest_and_most(runs):
@@ -235,3 +239,17 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         }.get(page, lambda: (runs,))  # fmt: skip
         known = getattr(facts, page)(*arguments())
     assert named(page) <= known.keys()
+
+
+def test_precision_is_judged_by_two_one_sided_tests_of_paired_seeds(made_up_run, home, published):
+    for name in ("precision_1x128", "precision_2x512", "precision_2x1024"):
+        for config in STUDIES[name].configs():
+            shift = 0.001 * (config.precision == "bfloat16") * (-1) ** config.seed
+            records.save(made_up_run(config, accuracy=0.88 + 0.001 * config.seed + shift))
+    found = facts.precision().loc["2 × 512"]
+    assert (found["seeds"], found["mean"]) == (10, pytest.approx(0))
+    differences = np.array([0.1, -0.1] * 5)
+    assert found["differences"] == pytest.approx(list(differences))
+    assert found["high"] == pytest.approx(stats.t.ppf(0.95, 9) * stats.sem(differences))
+    expected = stats.ttest_1samp(differences, -0.3, alternative="greater").pvalue
+    assert found["p"] == pytest.approx(3 * expected)  # Holm: three alike

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
-from fmnist_lab import config, data
+from fmnist_lab import config, data, facts
 from fmnist_lab.config import Config
 from fmnist_lab.pictures import method
 from fmnist_lab.training.trainer import train
@@ -163,3 +163,15 @@ def test_the_picture_of_patience_has_a_row_for_each_setting_of_its_claim(made_up
 
 def test_the_picture_of_patience_survives_an_empty_record():
     assert len(method.epochs_trained({}).get_yticklabels()) > 0
+
+
+def test_the_differences_of_two_precisions_are_drawn_beside_what_would_matter():
+    found = facts.precision()
+    ax = method.same_in(found)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(found.index)
+    bars = [line for line in ax.get_lines() if line.get_marker() == "|"]
+    assert [tuple(line.get_xdata()) for line in bars] == list(
+        zip(found["low"], found["high"], strict=True)
+    )
+    (band,) = ax.patches
+    assert band.get_x() == pytest.approx(-100 * MATERIAL)

@@ -7,7 +7,10 @@ import pytest
 from fmnist_lab import pictures
 from fmnist_lab.config import Config
 from fmnist_lab.pictures.style import BACKDROP
+from fmnist_lab.runs import records
 from fmnist_lab.runs.records import table
+from fmnist_lab.sweeps.studies import LOSS_TUNING, STUDIES
+from fmnist_lab.sweeps.tuning import TUNING_RATES
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
 from tests.pictures.seen import drawn, entries, labels, lines, texts
 
@@ -73,14 +76,14 @@ def test_the_summary_has_a_row_a_setting_in_percent(made_up_run):
     ]
     row = pictures.summary(table(runs), "depth").loc["1"]
     assert row["seeds"] == 2
-    assert row["validation accuracy (%)"] == 55
-    assert row["standard deviation"] == "7.07"  # 10 points apart: 10 / sqrt(2)
-    assert (row["hit the cap"], row["diverged"]) == (1, 0)
+    assert row["accuracy (%)"] == "55.00"
+    assert row["SD"] == "7.07"  # 10 points apart: 10 / sqrt(2)
+    assert row["hit the cap"] == 1
 
 
 def test_one_seed_has_no_standard_deviation(made_up_run):
     row = pictures.summary(table([made_up_run(Config())]), "depth").loc["1"]
-    assert row["standard deviation"] == "–"
+    assert row["SD"] == "–"
 
 
 def test_no_runs_are_empty_pictures_and_an_empty_table():
@@ -233,3 +236,44 @@ def test_without_three_runs_there_is_no_interval(values):
     ax = pictures.beside_printed({"validation": values}, {"validation": [0.899]})
     assert not ax.containers
     assert texts(ax) == ["89.9"]
+
+
+# --- At one rate and at each setting's own
+
+
+@pytest.fixture
+def tuned_losses(home, published, made_up_run):
+    """Runs of the losses: each is best at the third rate, 0.02 better there than at the study's."""
+    first, tuning = STUDIES["loss"], LOSS_TUNING
+    best = TUNING_RATES[2]
+    for config in tuning.configs():
+        records.save(made_up_run(config, accuracy=0.9 - 0.01 * (config.learning_rate != best)))
+    for config in first.configs():
+        records.save(made_up_run(config, accuracy=0.88 + 0.001 * config.seed))
+    for config in STUDIES["loss_retuned"].configs():
+        records.save(made_up_run(config, accuracy=0.90 + 0.001 * config.seed))
+    return best
+
+
+def test_a_study_is_shown_at_its_one_rate_and_at_those_chosen(tuned_losses):
+    left, right = pictures.at_own_rates("loss")
+    large = [line for line in left.get_lines() if line.get_markersize() == 11]
+    assert [list(line.get_xdata()) for line in large] == [[tuned_losses]] * 3
+    assert entries(right) == ["at 2.05e-4", "at its own rate"]
+    heights = [line.get_ydata()[0] for line in right.get_lines() if line.get_marker() in "os"]
+    assert heights == pytest.approx([0.8845] * 3 + [0.9045] * 3)
+
+
+@pytest.mark.usefixtures("home", "published")
+def test_a_study_that_nobody_tuned_yet_is_shown_empty():
+    for ax in pictures.at_own_rates("width"):
+        ax.figure.canvas.draw()
+        assert not [line for line in ax.get_lines() if line.get_marker() in "os"]
+
+
+def test_the_summary_tells_of_the_cap_and_of_divergence_where_there_was_any(made_up_run):
+    table_of = pictures.summary
+    calm = [made_up_run(Config(seed=seed), stopped_by="patience") for seed in range(3)]
+    assert not {"hit the cap", "diverged"} & set(table_of(table(calm), "depth"))
+    capped = [*calm, made_up_run(Config(seed=3), stopped_by="epochs")]
+    assert "hit the cap" in table_of(table(capped), "depth")
