@@ -18,6 +18,7 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import HISTORY, Run
 from fmnist_lab.sweeps import sweep
 from fmnist_lab.training import trainer
+from tests import built
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 # A stalled machine is no failure of an example.
@@ -130,6 +131,14 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=quiet)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the book's site, built unless it is fresh."""
+    built.build(tmp_path_factory.mktemp("home"))
+    with built.served() as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,85 +1,26 @@
 """The built site, in a browser: every page in light and dark, on a telephone and on a desktop."""
 
-import os
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
-from threading import Thread
-from typing import Any, Literal
+from typing import Literal
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
-import yaml
-from filelock import FileLock
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, ViewportSize
 
-ROOT = Path(__file__).parents[1]
-BOOK = ROOT / "book"
-SITE = BOOK / "_build" / "html"
+from tests.built import CHAPTERS
+
 Theme = Literal["light", "dark"]
 DESKTOP: ViewportSize = {"width": 1280, "height": 844}  # CSS pixels: a small laptop
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}  # an iPhone 14
 READABLE = 4.5  # contrast ratio of text, WCAG 2.1 success criterion 1.4.3
 
 pytestmark = pytest.mark.browser
-
-
-def pages_of(entry: Any) -> list[str]:
-    """Return the files that a table of contents names, in order."""
-    if isinstance(entry, list):
-        return [name for item in entry for name in pages_of(item)]
-    here = [entry[key] for key in ("root", "file") if key in entry]
-    return here + [
-        name for value in entry.values() if isinstance(value, list) for name in pages_of(value)
-    ]
-
-
-CHAPTERS = pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text()))
-
-
-def is_fresh() -> bool:
-    """Say whether every page is newer than everything that it is made from."""
-    built = [SITE / f"{name}.html" for name in CHAPTERS]
-    folders = [BOOK, ROOT / "fmnist_lab"]
-    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"] + [
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and not {"_build", "__pycache__"} & set(path.parts)
-    ]
-    return all(page.exists() for page in built) and min(
-        page.stat().st_mtime for page in built
-    ) > max(source.stat().st_mtime for source in sources)
-
-
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Build the book unless it is fresh, serve it on loopback and give its address."""
-    SITE.parent.mkdir(exist_ok=True)
-    with FileLock(SITE.parent / "tests.lock"):  # one build for all workers of pytest-xdist
-        if not is_fresh():
-            home = {"FMNIST_LAB_HOME": str(tmp_path_factory.mktemp("home"))}
-            program = Path(sys.executable).with_name("jupyter-book")
-            command: list[str | Path] = [program, "build", "--all", BOOK]
-            done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert is_fresh()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @dataclass
@@ -135,6 +76,28 @@ def test_a_page_asks_nobody_else_for_anything(view):
 
 def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
     assert view.page.evaluate("document.documentElement.dataset.theme") == view.theme
+
+
+@pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])
+def test_a_page_keeps_the_rules_of_accessibility(view, size):
+    view.page.set_viewport_size(size)
+    found = Axe().run(view.page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+
+
+def test_every_link_within_the_site_leads_somewhere(view, address):
+    links = set(view.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"))
+    inside = sorted(
+        link for link in links if link.startswith(address) and "explorer.html#" not in link
+    )
+    lost = []
+    for link in inside:
+        url, _, anchor = link.removesuffix("#").partition("#")
+        answer = view.page.request.get(url)
+        ids = re.findall(r'\sid="([^"]+)"', answer.text()) if url.endswith(".html") else []
+        if not answer.ok or (anchor and unquote(anchor) not in ids):
+            lost.append(link)
+    assert lost == []
 
 
 @pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])

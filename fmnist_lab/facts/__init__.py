@@ -1,6 +1,6 @@
 """What a chapter's sentences say in numbers, as plain values by name, and its smaller tables."""
 
-from .chapters import batch_size, claims, depth, learning_rate, loss, method, width
+from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method, width
 from .common import glue
 from .images import best_model, overlap, pixels, split, twins
 from .machine import gains, speed
@@ -13,6 +13,7 @@ __all__ = [
     "claims",
     "classes",
     "depth",
+    "findings",
     "fixed",
     "gains",
     "glue",

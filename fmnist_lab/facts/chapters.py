@@ -14,10 +14,10 @@ from fmnist_lab.pictures import label, luckiest, steps_an_epoch
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
-from fmnist_lab.sweeps.studies import DEPTH_TUNING, study
+from fmnist_lab.sweeps.studies import DEPTH_TUNING, WIDTH_TUNING, study
 from fmnist_lab.training.losses import LOSSES
 from fmnist_lab.training.model import INPUT_DIM, parameter_count
-from fmnist_lab.verdicts import expected_maximum
+from fmnist_lab.verdicts import expected_maximum, paired_difference
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import CHANCE
 from fmnist_lab.verdicts.statistics import MATERIAL
@@ -215,6 +215,33 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
         "runs": f"{len(frame):,}",
         "settings": len(seeds),
         "fewest": int(seeds.min()),
+    }
+
+
+def findings(found: Mapping[str, Judgement]) -> Facts:
+    """Return what the book's first page says it found: accuracies in %, differences in points."""
+
+    def reached(name: str, value: object) -> pd.Series[float]:
+        runs = [r for r in study(name).recorded() if getattr(r.config, study(name).swept) == value]
+        return 100 * Runs(runs).table().set_index("seed")["validation_accuracy"]
+
+    narrow, wide = reached("width", 128), reached("width", 4192)
+    own = reached("width_retuned", 128)
+    same = reached("loss", "cross_entropy")
+    gaps = [abs(a - b) for a, b in combinations(same, 2)]
+    rival = paired_difference(reached("loss", "mse"), same)
+    return claims(found) | {
+        "narrow": float(narrow.mean()),
+        "own": float(own.mean()),
+        "wide": float(wide.mean()),
+        "owed": float(100 * (own.mean() - narrow.mean()) / (wide.mean() - narrow.mean())),
+        "times": WIDTH_TUNING.chosen_rates().get(128, NAN) / study("width").base.learning_rate,
+        "seeds_apart": max(gaps),
+        "pairs": len(gaps),
+        "apart": sum(gap >= 100 * MATERIAL for gap in gaps),
+        "mse_lead": rival.estimate,
+        "mse_low": rival.low,
+        "mse_high": rival.high,
     }
 
 

@@ -34,11 +34,12 @@ from .settings import (
     summary,
 )
 from .style import label, panels
-from .verdicts import Ledger, counts, overview, undecided
+from .verdicts import Ledger, Wall, counts, overview, undecided
 
 __all__ = [
     "Ledger",
     "Predictions",
+    "Wall",
     "after_best",
     "along",
     "at_own_rates",

@@ -91,6 +91,33 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True)
+class Wall:
+    """All verdicts at a glance, as links: a tile a claim that leads to the figure that shows it."""
+
+    found: Mapping[str, Judgement]
+
+    def __repr__(self) -> str:
+        return repr(Ledger(self.found))
+
+    def _repr_html_(self) -> str:
+        return f'<ul class="wall">{"".join(tile(item) for item in self.found.values())}</ul>'
+
+
+def tile(item: Judgement) -> str:
+    """Return a claim's tile as HTML: its id, and a mark for its verdict as run and as claimed."""
+    marks, words = [], []
+    for how, (verdict, _) in item.answers.items():
+        name = verdict.name.replace(" ", "-")
+        marks.append(f'<span class="mark-{name}" aria-hidden="true">{SYMBOLS[verdict.name]}</span>')
+        words.append(f"{how}: {verdict.name}")
+    said = html.escape(f"{item.claim.says} {'; '.join(words).capitalize()}.")
+    return (
+        f'<li><a href="{link(item.claim)}" title="{said}"><b>{item.claim.id}</b> {"".join(marks)}'
+        f'<span class="visually-hidden"> {said}</span></a></li>'
+    )
+
+
 def row(item: Judgement) -> str:
     """Return a claim's row as HTML."""
     claim = item.claim

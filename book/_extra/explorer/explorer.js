@@ -1,0 +1,232 @@
+/** The explorer: two published settings side by side. It draws; every statistic is in runs.json. */
+
+import { curves } from "../trainer/chart.js";
+
+/**
+ * @typedef {{seed: number, accuracy: number | null, gap: number | null, best: number,
+ *   epochs: number, seconds: number, ended: string, curves: (number | null)[][]}} Run
+ * @typedef {{values: string[], shown: string[], mean: (number | null)[], runs: Run[]}} Setting
+ * @typedef {{fields: string[], curves: string[], settings: Setting[],
+ *   pairs: Record<string, number[]>}} Published
+ */
+
+const SCALE = 10_000;
+const SIDES = /** @type {const} */ (["a", "b"]);
+const START = {
+  a: "cross_entropy,1,128,256,2.05e-4,float32",
+  b: "mse,1,128,256,2.05e-4,float32",
+};
+/** @type {Record<string, string>} */
+const CURVES = {
+  validation_accuracy: "Validation accuracy, %",
+  train_accuracy: "Training accuracy, %",
+  validation_loss: "Validation loss",
+  train_loss: "Training loss",
+};
+const ENDS = { patience: "by patience", epochs: "at the cap of 100", divergence: "diverged" };
+
+/** @param {string} field */
+const named = (field) => field.replace("_", " ");
+/** @param {number | null | undefined} value ten-thousandths */
+const percent = (value) => (value == null ? "–" : (value / 100).toFixed(2));
+/** @param {number} value ten-thousandths */
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value / 100).toFixed(2)}`;
+/** @param {number[]} values */
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+/** @param {number[]} values */
+const span = (values) => {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => Math.round(value));
+  return low === high ? `${low}` : `${low} to ${high}`;
+};
+
+/** Draws every run's accuracy as a circle and the mean with its interval, a row a setting. */
+/** @param {Setting[]} shown */
+function dots(shown) {
+  const values = shown.flatMap(({ mean, runs }) => [...mean, ...runs.map((run) => run.accuracy)]);
+  const numbers = values.filter((value) => value != null).map(Number);
+  const [low, high] = [Math.min(...numbers) - 20, Math.max(...numbers) + 20];
+  /** @param {number} value */
+  const x = (value) => 40 + ((value - low) / (high - low)) * 280;
+  const parts = [low, (low + high) / 2, high].map(
+    (mark) => `<line class="grid" x1="${x(mark)}" x2="${x(mark)}" y1="8" y2="112"/>
+      <text x="${x(mark)}" y="128" text-anchor="middle">${percent(mark)}</text>`,
+  );
+  shown.forEach(({ mean, runs }, i) => {
+    const [kind, y] = [SIDES[i], 32 + 50 * i];
+    const [middle, lower, upper] = mean;
+    parts.push(`<text class="${kind}" x="8" y="${y + 4}">${kind.toUpperCase()}</text>`);
+    for (const { accuracy } of runs)
+      if (accuracy != null)
+        parts.push(`<circle class="hollow ${kind}" cx="${x(accuracy)}" cy="${y}" r="4"/>`);
+    if (lower != null && upper != null)
+      parts.push(`<polyline data-interval class="${kind}" points="${x(lower)},${y + 18} ${x(upper)},${y + 18}"/>`);
+    if (middle != null)
+      parts.push(`<circle class="${kind}" cx="${x(middle)}" cy="${y + 18}" r="4"/>`);
+  });
+  const told = shown.map(({ mean }, i) => `${SIDES[i].toUpperCase()}: mean ${percent(mean[0])} %`);
+  return `<svg viewBox="0 0 340 134" role="img" aria-label="Validation accuracy at the best epoch,
+    a circle a run. ${told.join("; ")}.">${parts.join("")}</svg>`;
+}
+
+/** @param {Setting} setting @returns {Record<string, string>} */
+function facts({ mean: [middle, low, high], runs }) {
+  const limits = low == null ? "" : ` (${percent(low)} to ${percent(high)})`;
+  const gaps = runs.map((run) => run.gap).filter((gap) => gap != null);
+  const ended = Object.entries(ENDS).map(([end, words]) => {
+    const count = runs.filter((run) => run.ended === end).length;
+    return count ? `${count} ${words}` : "";
+  });
+  return {
+    Seeds: `${runs.length} (${span(runs.map((run) => run.seed))})`,
+    "Validation accuracy, %": percent(middle) + limits,
+    "Training minus validation, points": gaps.length ? percent(mean(gaps.map(Number))) : "–",
+    "Best epoch": span(runs.map((run) => run.best)),
+    "Epochs trained": span(runs.map((run) => run.epochs)),
+    Ended: ended.filter(Boolean).join(", "),
+    "Seconds a run": mean(runs.map((run) => run.seconds)).toFixed(0),
+  };
+}
+
+class Explorer {
+  /** @param {HTMLElement} place @param {Published} published */
+  constructor(place, published) {
+    this.place = place;
+    this.published = published;
+    this.metric = "validation_accuracy";
+    /** @type {Record<"a" | "b", number>} */
+    this.chosen = { a: 0, b: 0 };
+    place.innerHTML = this.form();
+    place.addEventListener("change", (event) => {
+      const select = /** @type {HTMLSelectElement} */ (event.target);
+      if (select.name === "metric") this.metric = select.value;
+      else this.choose(select);
+      history.replaceState(null, "", `#${this.address()}`);
+      this.show();
+    });
+    addEventListener("hashchange", () => this.read());
+    this.read();
+  }
+
+  form() {
+    const { fields, settings } = this.published;
+    const sides = SIDES.map((side) => {
+      const selects = fields.map((field, f) => {
+        const options = new Map(settings.map(({ values, shown }) => [values[f], shown[f]]));
+        const sorted = [...options].sort(([a], [b]) => Number(a) - Number(b) || 0);
+        const lines = sorted.map(([value, text]) => `<option value="${value}">${text}</option>`);
+        return `<label>${named(field)}
+          <select name="${side}-${field}">${lines.join("")}</select></label>`;
+      });
+      return `<fieldset><legend>Setting ${side.toUpperCase()}</legend>${selects.join("")}</fieldset>`;
+    });
+    const metrics = Object.entries(CURVES).map(([name, text]) => `<option value="${name}">${text}`);
+    return `<div class="settings">${sides.join("")}</div>
+      <p class="note" role="status"></p>
+      <p class="difference" role="status"></p>
+      <div class="trainer-charts">
+        <figure><figcaption><label>By epoch: <select name="metric">${metrics.join("")}</select></label>
+          </figcaption><div data-part="curves"></div></figure>
+        <figure><figcaption>At the best epoch, a circle a run, means with 95 % intervals</figcaption>
+          <div data-part="dots"></div></figure>
+      </div>
+      <div class="trainer-table" tabindex="0" role="region" aria-label="Both settings in numbers"></div>`;
+  }
+
+  /** Takes the setting that has the value chosen and fewest others changed. */
+  /** @param {HTMLSelectElement} select */
+  choose(select) {
+    const side = /** @type {"a" | "b"} */ (select.name[0]);
+    const field = this.published.fields.indexOf(select.name.slice(2));
+    const before = this.published.settings[this.chosen[side]].values;
+    let [best, fewest] = [this.chosen[side], Infinity];
+    this.published.settings.forEach(({ values }, i) => {
+      const changed = values.filter((value, f) => f !== field && value !== before[f]).length;
+      if (values[field] === select.value && changed < fewest) [best, fewest] = [i, changed];
+    });
+    this.chosen[side] = best;
+    const others = this.published.fields.filter(
+      (_, f) => f !== field && this.published.settings[best].values[f] !== before[f],
+    );
+    this.note = others.length
+      ? `No run was published with that and the rest as it was: ${others.map(named).join(" and ")} changed too.`
+      : "";
+  }
+
+  address() {
+    const { settings } = this.published;
+    const sides = SIDES.map((side) => `${side}=${settings[this.chosen[side]].values.join(",")}`);
+    return `${sides.join("&")}&curve=${this.metric}`;
+  }
+
+  /** Takes over what the address says; what it does not say, or no run has, is the start. */
+  read() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    this.note = "";
+    for (const side of SIDES) {
+      const wanted = given.get(side) ?? START[side];
+      const found = this.published.settings.findIndex(({ values }) => values.join() === wanted);
+      if (found < 0) this.note = `No published runs have the setting ${wanted}.`;
+      const start = this.published.settings.findIndex(({ values }) => values.join() === START[side]);
+      this.chosen[side] = found < 0 ? Math.max(0, start) : found;
+    }
+    const metric = given.get("curve") ?? "";
+    this.metric = metric in CURVES ? metric : "validation_accuracy";
+    this.show();
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  find(selector) {
+    return /** @type {HTMLElement} */ (this.place.querySelector(selector));
+  }
+
+  difference() {
+    const { a, b } = this.chosen;
+    if (a === b) return "A and B are the same setting: choose another value for one of them.";
+    const found = this.published.pairs[`${Math.min(a, b)},${Math.max(a, b)}`];
+    if (!found) return "Fewer than three seeds in common: no difference can be told from luck.";
+    const [seeds, ...values] = found;
+    const turned = a < b ? values : [-values[0], -values[2], -values[1]];
+    const [middle, low, high] = turned.map(signed);
+    return `B minus A: ${middle} points of validation accuracy, seed by seed
+      (95 % interval ${low} to ${high}, ${seeds} seeds).`;
+  }
+
+  show() {
+    const { fields, settings, curves: names } = this.published;
+    const shown = SIDES.map((side) => settings[this.chosen[side]]);
+    SIDES.forEach((side, i) =>
+      fields.forEach((field, f) => {
+        const select = this.find(`[name="${side}-${field}"]`);
+        /** @type {HTMLSelectElement} */ (select).value = shown[i].values[f];
+      }),
+    );
+    /** @type {HTMLSelectElement} */ (this.find('[name="metric"]')).value = this.metric;
+    this.find(".note").textContent = this.note ?? "";
+    this.find(".difference").textContent = this.difference();
+    const which = names.indexOf(this.metric);
+    const groups = shown.map(({ runs }, i) => ({
+      name: SIDES[i].toUpperCase(),
+      kind: SIDES[i],
+      lines: runs.map((run) => run.curves[which].map((v) => (v == null ? NaN : v / SCALE))),
+    }));
+    const alt = `${CURVES[this.metric]} by epoch, a line a run, a band from lowest to highest.`;
+    const options = { percent: this.metric.endsWith("accuracy"), alt };
+    this.find('[data-part="curves"]').innerHTML = curves(groups, options);
+    this.find('[data-part="dots"]').innerHTML = dots(shown);
+    const [left, right] = shown.map(facts);
+    const rows = Object.keys(left).map(
+      (name) => `<tr><th scope="row">${name}</th><td>${left[name]}</td><td>${right[name]}</td></tr>`,
+    );
+    this.find(".trainer-table").innerHTML = `<table><thead><tr><th scope="col">at the best epoch</th>
+      <th scope="col">A</th><th scope="col">B</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  }
+}
+
+const place = document.getElementById("run-explorer");
+if (place)
+  fetch(new URL("runs.json", import.meta.url))
+    .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
+    .then((published) => new Explorer(place, published))
+    .catch(() => {
+      place.textContent = "The published runs could not be loaded; the table below has them all.";
+    });

@@ -1,0 +1,112 @@
+"""The published runs as the page's explorer loads them: one JSON, all statistics computed here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from fmnist_lab.config import Config, written
+from fmnist_lab.runs.run import Run
+from fmnist_lab.verdicts.measures import gap
+from fmnist_lab.verdicts.statistics import mean_interval, paired_difference
+
+from .style import FEWEST, label
+
+FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
+CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
+SCALE = 10_000  # numbers are sent as whole ten-thousandths: shorter than fractions
+
+
+def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
+    """Return runs by the values of `FIELDS`, in rising order of seeds.
+
+    Runs that differ from the published ones in another hyperparameter (epochs, patience, number
+    of training images) are left out.
+    """
+    alike = ("epochs", "patience", "train_size")
+    plain = Config()
+    found: dict[tuple[Any, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.config.seed):
+        if all(getattr(run.config, name) == getattr(plain, name) for name in alike):
+            setting = tuple(getattr(run.config, name) for name in FIELDS)
+            found.setdefault(setting, []).append(run)
+    return dict(sorted(found.items()))
+
+
+def whole(value: float | None) -> int | None:
+    """Return a number in ten-thousandths; None for one that is not finite."""
+    return None if value is None or not math.isfinite(value) else round(SCALE * value)
+
+
+def payload(runs: Iterable[Run]) -> str:
+    """Return JSON with every setting, its runs, and the paired difference of any two settings.
+
+    `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
+    runs, each with its `curves`. `pairs`: by "i,j", i < j, the number of seeds in common and the
+    mean difference of j from i with its 95 % interval, which `FEWEST` seeds must allow. Fractions
+    and losses are in ten-thousandths, seconds in seconds.
+    """
+    groups = settings(runs)
+    accuracy = {}
+    for setting, group in groups.items():
+        by_seed = {run.config.seed: run.best.get("validation_accuracy") for run in group}
+        accuracy[setting] = pd.Series(by_seed, dtype=float).dropna()
+    told = [
+        {
+            "values": [written(value) for value in setting],
+            "shown": [label(value) for value in setting],
+            "mean": interval(accuracy[setting]),
+            "runs": [one(run) for run in group],
+        }
+        for setting, group in groups.items()
+    ]
+    pairs = {}
+    for (i, a), (j, b) in itertools.combinations(enumerate(accuracy.values()), 2):
+        common = a.index.intersection(b.index)
+        if len(common) >= FEWEST:
+            found = paired_difference(b[common], a[common])
+            pairs[f"{i},{j}"] = [found.n, *map(whole, (found.estimate, found.low, found.high))]
+    everything = {"fields": FIELDS, "curves": CURVES, "settings": told, "pairs": pairs}
+    return json.dumps(everything, separators=(",", ":"), allow_nan=False)
+
+
+def interval(values: pd.Series) -> list[int | None]:
+    """Return the mean and its 95 % interval, without limits for fewer than `FEWEST` values."""
+    if values.empty:
+        return [None, None, None]
+    found = mean_interval(values)
+    limits = (found.low, found.high) if found.n >= FEWEST else (math.inf, math.inf)
+    return [whole(found.estimate), *map(whole, limits)]
+
+
+def one(run: Run) -> dict[str, Any]:
+    """Return what the page shows of one run."""
+    return {
+        "seed": run.config.seed,
+        "accuracy": whole(run.best.get("validation_accuracy")),
+        "gap": whole(gap(run.best)),
+        "best": run.best_epoch,
+        "epochs": run.epochs,
+        "seconds": round(run.seconds, 1),
+        "ended": run.stopped_by,
+        "curves": [[whole(value) for value in run.history[name]] for name in CURVES],
+    }
+
+
+def overview(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return a row a setting: what the explorer draws, for who reads without scripts."""
+    rows = []
+    for setting, group in settings(runs).items():
+        accuracy = pd.Series([run.best.get("validation_accuracy") for run in group], dtype=float)
+        told = {
+            "seeds": len(group),
+            "accuracy (%)": f"{100 * accuracy.mean():.2f}",
+            "epochs": f"{sum(run.epochs for run in group) / len(group):.0f}",
+        }
+        rows.append(dict(zip(FIELDS, map(label, setting), strict=True)) | told)
+    return pd.DataFrame(rows)

@@ -1,0 +1,77 @@
+"""The book as the tests of its pages find it: built once, served on loopback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[1]
+BOOK = ROOT / "book"
+SITE = BOOK / "_build" / "html"
+
+
+def pages_of(entry: Any) -> list[str]:
+    """Return the files that a table of contents names, in order."""
+    if isinstance(entry, list):
+        return [name for item in entry for name in pages_of(item)]
+    here = [entry[key] for key in ("root", "file") if key in entry]
+    return here + [
+        name for value in entry.values() if isinstance(value, list) for name in pages_of(value)
+    ]
+
+
+CHAPTERS = pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+
+
+def is_fresh() -> bool:
+    """Say whether every page is newer than everything that it is made from."""
+    built = [SITE / f"{name}.html" for name in CHAPTERS]
+    folders = [BOOK, ROOT / "fmnist_lab"]
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"] + [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not {"_build", "__pycache__"} & set(path.parts)
+    ]
+    return all(page.exists() for page in built) and min(
+        page.stat().st_mtime for page in built
+    ) > max(source.stat().st_mtime for source in sources)
+
+
+def build(home: Path) -> None:
+    """Build the book unless it is fresh: once for all workers of pytest-xdist."""
+    SITE.parent.mkdir(exist_ok=True)
+    with FileLock(SITE.parent / "tests.lock"):
+        if not is_fresh():
+            program = Path(sys.executable).with_name("jupyter-book")
+            command: list[str | Path] = [program, "build", "--all", BOOK]
+            environment = os.environ | {"FMNIST_LAB_HOME": str(home)}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert is_fresh()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the site on loopback and give its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

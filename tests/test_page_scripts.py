@@ -1,0 +1,249 @@
+"""The pages that a reader touches: the explorer, and training in the page; and their scripts."""
+
+import gzip
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from fmnist_lab.config import LOSS_NAMES, Config
+from fmnist_lab.pictures import explorer
+from fmnist_lab.runs.records import read_published
+from fmnist_lab.sweeps.studies import study
+from fmnist_lab.training.losses import LOSSES
+from fmnist_lab.training.model import FashionClassifier
+from fmnist_lab.training.stack import Stack, Training
+from fmnist_lab.verdicts import mean_interval, paired_difference
+from tests.built import ROOT, SITE
+
+SCRIPTS = sorted((ROOT / "book" / "_extra").glob("[!m]*/*.js"))  # MathJax is not ours
+PATIENCE = 120_000  # ms: a busy machine is no fault of a page
+
+
+def accuracies(loss: str) -> pd.Series:
+    frame = study("loss").recorded().table()
+    return frame[frame["loss"] == loss].set_index("seed")["validation_accuracy"]
+
+
+# --- What the explorer loads
+
+
+def test_the_explorer_gets_every_published_run_once():
+    sent = json.loads(explorer.payload(read_published().values()))
+    assert sum(len(setting["runs"]) for setting in sent["settings"]) == len(read_published())
+    assert len({tuple(setting["values"]) for setting in sent["settings"]}) == len(sent["settings"])
+
+
+def test_its_differences_and_intervals_are_the_packages():
+    sent = json.loads(explorer.payload(read_published().values()))
+    place = {tuple(setting["values"]): n for n, setting in enumerate(sent["settings"])}
+    rest = ("1", "128", "256", "2.05e-4", "float32")
+    a, b = sorted(place[loss, *rest] for loss in ("cross_entropy", "mse"))
+    first, second = (accuracies(sent["settings"][n]["values"][0]) for n in (a, b))
+    found = paired_difference(second, first)
+    wanted = [found.n, *(round(1e4 * x) for x in (found.estimate, found.low, found.high))]
+    assert sent["pairs"][f"{a},{b}"] == wanted
+    mean = mean_interval(first)
+    assert sent["settings"][a]["mean"] == [
+        round(1e4 * x) for x in (mean.estimate, mean.low, mean.high)
+    ]
+
+
+def test_what_cannot_be_told_is_not_sent(made_up_run):
+    runs = [made_up_run(Config(seed=n), accuracy=0.5 + n / 100) for n in (0, 1)]
+    runs += [made_up_run(Config(seed=n, depth=2), best={}, best_epoch=0) for n in (0, 1, 2)]
+    runs += [made_up_run(Config(seed=0, epochs=3))]  # no published setting: trained otherwise
+    sent = json.loads(explorer.payload(runs))
+    assert [setting["mean"] for setting in sent["settings"]] == [[5050, None, None], [None] * 3]
+    assert sent["pairs"] == {}
+
+
+def test_the_runs_take_less_than_300_kb_on_the_way():
+    sent = explorer.payload(read_published().values()).encode()
+    assert len(gzip.compress(sent)) < 300_000
+
+
+# --- In a browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def shown(page: Page) -> str:
+    return page.inner_text(".difference").replace("\u2212", "-")
+
+
+@pytest.mark.browser
+def test_the_explorer_shows_the_records_numbers(page, address):
+    page.goto(f"{address}/explorer.html")
+    expect(page.locator(".difference")).to_contain_text("B minus A")
+    found = paired_difference(accuracies("mse"), accuracies("cross_entropy"))
+    values = [f"{100 * x:+.2f}" for x in (found.estimate, found.low, found.high)]
+    assert shown(page) == (
+        f"B minus A: {values[0]} points of validation accuracy, seed by seed "
+        f"(95 % interval {values[1]} to {values[2]}, {found.n} seeds)."
+    )
+    mean = mean_interval(accuracies("cross_entropy"))
+    row = page.locator(".trainer-table tr", has_text="Validation accuracy")
+    limits = f"({100 * mean.low:.2f} to {100 * mean.high:.2f})"
+    expect(row.locator("td").first).to_have_text(f"{100 * mean.estimate:.2f} {limits}")
+    assert page.locator('[data-part="dots"] circle.hollow').count() == 20
+
+
+@pytest.mark.browser
+def test_a_view_can_be_reached_by_keyboard_and_opens_as_sent(page, browser, address):
+    page.goto(f"{address}/explorer.html")
+    batch = page.locator("[name=b-batch_size]")
+    page.locator("[name=b-loss]").focus()
+    page.keyboard.press("Home")  # cross-entropy, the first of the list or close to it
+    page.locator("[name=b-loss]").select_option("cross_entropy")
+    batch.focus()
+    page.keyboard.press("ArrowUp")
+    expect(batch).to_have_value("128")
+    page.locator("[name=metric]").select_option("validation_loss")
+    told, url = shown(page), page.url
+    assert url.endswith(
+        "#a=cross_entropy,1,128,256,2.05e-4,float32"
+        "&b=cross_entropy,1,128,128,2.05e-4,float32&curve=validation_loss"
+    )
+    other = browser.new_page()
+    other.goto(url)
+    expect(other.locator("[name=b-batch_size]")).to_have_value("128")
+    expect(other.locator("[name=metric]")).to_have_value("validation_loss")
+    assert shown(other) == told
+    other.close()
+
+
+@pytest.mark.browser
+def test_a_value_that_no_run_has_with_the_rest_takes_the_nearest_setting_and_says_so(page, address):
+    page.goto(f"{address}/explorer.html")
+    page.locator("[name=a-depth]").select_option("4")
+    expect(page.locator(".note")).to_contain_text("changed too")
+    values = page.url.partition("#a=")[2].partition("&")[0].split(",")
+    assert values[:2] == ["cross_entropy", "4"]
+
+
+@pytest.mark.browser
+def test_an_address_that_names_no_setting_is_answered_in_a_sentence(page, address):
+    page.goto(f"{address}/explorer.html#a=hinge,1,2,3,4,5")
+    wanted = "No published runs have the setting hinge,1,2,3,4,5."
+    expect(page.locator(".note")).to_have_text(wanted)
+
+
+@pytest.mark.browser
+def test_without_scripts_there_is_a_table_of_all_settings(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/explorer.html")
+    rows = page.locator("table.dataframe tbody tr, table tbody tr").count()
+    assert rows >= len(explorer.settings(read_published().values()))
+    context.close()
+
+
+@pytest.mark.browser
+def test_a_network_trained_in_the_page_learns_pauses_and_stops(page, address):
+    page.goto(f"{address}/explorer.html")
+    page.locator("#page-trainer [name=seeds]").fill("2")
+    page.locator("#page-trainer [data-act=main]").click()
+    expect(page.locator(".trainer-spread")).to_contain_text("After 3", timeout=PATIENCE)
+    page.locator("#page-trainer [data-act=main]").click()
+    expect(page.locator(".trainer-status")).to_contain_text("Paused")
+    text = page.inner_text(".trainer-spread")
+    lowest = float(text.partition("classify ")[2].split()[0])
+    assert lowest > 60  # guessing is 10
+    page.locator("#page-trainer [data-act=stop]").click()
+    expect(page.locator(".trainer-status")).to_contain_text("Stopped")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("given", ["0", "9999", "many", ""])
+def test_a_bad_number_is_named_with_what_is_allowed_and_trains_nothing(page, address, given):
+    page.goto(f"{address}/explorer.html")
+    page.locator("#page-trainer [name=width]").fill(given)
+    page.locator("#page-trainer [data-act=main]").click()
+    wanted = f"Width is \u201c{given}\u201d; it must be a whole number from 1 to 256."
+    expect(page.locator(".trainer-fault")).to_have_text(wanted)
+    expect(page.locator(".trainer-results")).to_be_hidden()
+
+
+# --- The mathematics of training in the page
+
+
+NODE = shutil.which("node")
+EPOCHS, IMAGES, BATCH = 4, 250, 32  # the last batch is smaller
+RUN = """
+import { readFileSync } from "node:fs";
+import { Network } from "%s";
+const given = JSON.parse(readFileSync(0, "utf8"));
+const network = new Network(given.depth, given.width, () => 0.5);
+network.flat.set(given.flat);
+const part = { pixels: Float32Array.from(given.pixels), labels: Uint8Array.from(given.labels) };
+const losses = given.orders.map((order) => {
+  const epoch = network.epoch(part, Uint32Array.from(order), given.settings);
+  for (;;) { const { done, value } = epoch.next(); if (done) return value.loss; }
+});
+console.log(JSON.stringify(losses));
+"""
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+def test_the_pages_trainer_has_the_packages_loss_curve(fashion, loss, depth):
+    """The same weights, images and batches: the losses of four epochs agree to 1e-4."""
+    if NODE is None:
+        pytest.skip("no node: the page's trainer cannot be run outside a browser")
+    config = Config(
+        loss=loss, depth=depth, width=16, batch_size=BATCH, learning_rate=1e-3, train_size=IMAGES
+    )
+    torch.manual_seed(depth)
+    network = FashionClassifier(784, depth, 16, 10)
+    stack = Stack([network], torch.device("cpu"), torch.float32)
+    pixels, labels = fashion.images[:IMAGES], fashion.labels[:IMAGES]
+    targets = torch.eye(10)[:, labels]
+    training = Training(stack, pixels, targets, config)
+    orders = [torch.randperm(IMAGES) for _ in range(EPOCHS)]
+    ours = []
+    parts = [part for layer in network.linears() for part in (layer.weight.mT, layer.bias)]
+    flat = torch.cat([part.detach().reshape(-1) for part in parts]).tolist()
+    for order in orders:
+        logits = training.epoch(order[None])[0]
+        ours.append(float(LOSSES[loss].value(logits, targets[:, order])))
+    given = {
+        "depth": depth, "width": 16, "flat": flat, "pixels": pixels.flatten().tolist(),
+        "labels": labels.tolist(), "orders": [order.tolist() for order in orders],
+        "settings": {"loss": loss, "batch_size": BATCH, "learning_rate": 1e-3},
+    }  # fmt: skip
+    script = RUN % (ROOT / "book" / "_extra" / "trainer" / "network.js").as_uri()
+    command = [NODE, "--input-type=module", "--eval", script]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    theirs = json.loads(done.stdout)
+    assert theirs == pytest.approx(ours, abs=1e-4)
+    assert ours[-1] < ours[0]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_script_is_syntactically_sound(script):
+    if NODE is None:
+        pytest.skip("no node: scripts are not checked")
+    subprocess.run([NODE, "--check", script], check=True)
+
+
+@pytest.mark.browser
+def test_the_site_has_what_a_site_has(address):
+    assert (SITE / "404.html").exists()
+    assert "explorer.html" in (SITE / "sitemap.xml").read_text()
+    text = (SITE / "width.html").read_text()
+    for name in ("og:title", "og:description", "og:image"):
+        assert f'property="{name}"' in text
