@@ -22,10 +22,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def address(home: Path, tmp_path: Path) -> Iterator[str]:
-    """Serve a copy of the width chapter by JupyterLab on loopback and give its address."""
+    """Serve copies of two chapters by JupyterLab on loopback and give its address."""
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
-    shutil.copy(BOOK / "width.ipynb", notebooks)
+    for name in ("width", "playground"):
+        shutil.copy(BOOK / f"{name}.ipynb", notebooks)
     own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "RUNTIME")}
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0",
@@ -38,7 +39,7 @@ def address(home: Path, tmp_path: Path) -> Iterator[str]:
             filter(None, (re.search(r"http://127[.\d]+:\d+", line) for line in lab.stderr))
         )
         Thread(target=lab.stderr.read, daemon=True).start()  # lest it wait for a reader
-        yield f"{server[0]}/lab/tree/width.ipynb?token=here&reset"
+        yield f"{server[0]}/lab/tree/NAME.ipynb?token=here&reset"
         lab.terminate()
 
 
@@ -58,7 +59,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: 
     # As tall as the notebook: JupyterLab attaches only cells that are in view.
     page = browser.new_page(viewport={"width": 1400, "height": 12_000})
     page.set_default_timeout(PATIENCE)
-    page.goto(address)
+    page.goto(address.replace("NAME", "width"))
     page.get_by_text("| Idle").wait_for()  # the kernel is there
     run_all(page)
     figures = page.locator(".jp-RenderedImage img")
@@ -77,4 +78,36 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: 
     expect(page.get_by_text("Training 2 run(s) on")).to_be_visible()
     assert len(list((records.home() / "runs").glob("*.json"))) == 2
     assert figures.count() == shown
+    page.close()
+
+
+def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 5000})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address.replace("NAME", "playground"))
+    page.get_by_text("| Idle").wait_for()
+    run_all(page)
+    expect(page.get_by_text("at most on one core.")).to_be_visible()
+
+    for name, value in (("width", "8"), ("epochs", "9999"), ("patience", "9999")):
+        field = page.get_by_label(name, exact=True)
+        field.fill(value)
+        field.press("Enter")
+    page.get_by_role("button", name="Train").click()
+    training = page.get_by_text(re.compile(r"Epoch \d+ of 9999 at most\."))
+    expect(training).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop").click()
+    told = page.get_by_text("of the validation images right at epoch")
+    expect(told).to_be_visible(timeout=PATIENCE)
+    (path,) = (records.home() / "runs").glob("*.json")
+    run = records.read_own(path)
+    assert (run.config.width, run.stopped_by) == (8, "epochs")
+    assert run.epochs == run.config.epochs < 9999
+
+    field = page.get_by_label("learning rate", exact=True)
+    field.fill("fast")
+    field.press("Enter")
+    expect(page.get_by_text("learning_rate is 'fast'; it must be a number from")).to_be_visible()
+    run_all(page)  # the cells again: a new panel, no error
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
     page.close()

@@ -135,7 +135,7 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw differences of bfloat16 from float32, a row a network of `facts.precision`.
 
     A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
-    one-sided tests at 5 % show equivalence where the bar lies inside (Schuirmann 1987).
+    one-sided tests at 5 % show equivalence where the bar lies inside (Lakens 2017).
     """
     ax = axes(ax, height=0.8 * len(results) + 1)
     ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,13 +33,16 @@ def train(
     *,
     dtype: torch.dtype = torch.float32,
     keep: frozenset[str] = frozenset({"predictions"}),
-) -> Iterator[Epoch]:
+) -> Generator[Epoch, bool | None, None]:
     """Train networks that differ only in their seed, on the device where `data` lies.
 
     `dtype` is the type of parameters, losses and, unless the config's precision is bfloat16, of
     products. Yields an `Epoch` after each; members that stop (patience, cap or divergence) come
     out of it as Runs and leave the stack. `keep` names what a Run holds besides its metrics:
-    "predictions" (of the test images) and "step_losses".
+    "predictions" (of the test images), "step_losses" and "weights" (of the best epoch).
+
+    Who sends True after an epoch stops the rest there: the next Epoch has their Runs, those of
+    configs with so many `epochs`, which is what has been trained.
 
     Raises `ValueError` if the configs differ in more than the seed, or share one.
     """
@@ -75,13 +78,19 @@ def train(
                 stack.keep_best(index)
             if member.stopped_by():
                 finished.append(conclude(stack, index, member, data, images, keep))
-        yield Epoch(number, {m.config.seed: m.latest() for m in members}, finished)
-        if finished:
-            left = [index for index, member in enumerate(members) if not member.stopped_by()]
-            if not left:
-                return
-            members, stack = [members[i] for i in left], stack.select(left)
-            training = Training(stack, images.pixels, images.targets, config)
+        stop = yield Epoch(number, {m.config.seed: m.latest() for m in members}, finished)
+        if not (stop or finished):
+            continue
+        left = [index for index, member in enumerate(members) if not member.stopped_by()]
+        if stop:
+            for index in left:
+                members[index].config = replace(members[index].config, epochs=number)
+            runs = [conclude(stack, index, members[index], data, images, keep) for index in left]
+            yield Epoch(number, {}, runs)
+        if stop or not left:
+            return
+        members, stack = [members[index] for index in left], stack.select(left)
+        training = Training(stack, images.pixels, images.targets, config)
 
 
 def common(configs: Sequence[Config]) -> Config:

@@ -271,6 +271,18 @@ def test_configs_that_make_no_stack_are_refused(configs, sentence, fashion):
         next(train(configs, fashion))
 
 
+def test_who_sends_true_gets_the_runs_of_as_many_epochs_as_were_trained(fashion):
+    configs = [Config(width=8, train_size=500, epochs=50, seed=seed) for seed in (0, 1)]
+    training = train(configs, fashion)
+    for epoch in training:
+        if epoch.number == 3:
+            stopped = training.send(True).finished
+    short = train([replace(config, epochs=3) for config in configs], fashion)
+    expected = [run for epoch in short for run in epoch.finished]
+    assert [run.config.epochs for run in stopped] == [3, 3]
+    assert all(run.agrees(other) for run, other in zip(stopped, expected, strict=True))
+
+
 # --- What training and stopping never see
 
 

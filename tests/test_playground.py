@@ -1,0 +1,136 @@
+"""fmnist_lab.playground: the panel trains what its controls say, stops, and says what is wrong."""
+
+import html
+import re
+import time
+
+import pytest
+
+from fmnist_lab.config import BOUNDS, NAMED, Config, names
+from fmnist_lab.playground import Playground
+from fmnist_lab.runs import records
+from fmnist_lab.runs.run import METRICS
+
+SMALL = {"depth": 1, "width": 8, "train_size": 500, "batch_size": 100, "epochs": 3}
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def panel(home, published):
+    return Playground()
+
+
+def choose(panel, **values):
+    for name, value in values.items():
+        panel.controls[name].value = value
+
+
+def said(panel) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", panel.status.value))
+
+
+def trained(panel):
+    panel.train.click()
+    panel.thread.join(60)
+    assert not panel.thread.is_alive()
+    return panel.runs[-1]
+
+
+def test_every_hyperparameter_has_a_control_with_what_it_may_be(panel):
+    assert set(panel.controls) == set(names())
+    for name, control in panel.controls.items():
+        if name in NAMED:
+            assert control.options == NAMED[name]
+        else:
+            assert control.tooltip == str(BOUNDS[name])
+
+
+def test_the_estimate_follows_the_controls(panel):
+    assert said(panel).endswith("at most on one core.")
+    before = said(panel)
+    choose(panel, width=4096)
+    assert said(panel) != before
+
+
+@pytest.mark.parametrize("rate", ["fast", "", "nan", "2"])
+def test_a_bad_value_is_answered_in_the_panel_and_trains_nothing(panel, rate):
+    choose(panel, learning_rate=rate)
+    panel.train.click()
+    assert said(panel).startswith("learning_rate is ")
+    assert panel.thread is None
+
+
+def test_it_trains_what_the_controls_say_and_keeps_the_run(panel):
+    choose(panel, **SMALL)
+    run = trained(panel)
+    assert (run.config.width, run.epochs) == (8, 3)
+    assert records.load(run.config) == run
+    assert "% of the validation images right at epoch" in said(panel)
+    assert [image.value[:4] for image in panel.images] == [PNG] * 3
+    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+
+
+def test_what_is_on_record_is_shown_and_not_trained_again(panel, monkeypatch):
+    choose(panel, **SMALL)
+    first = trained(panel)
+    monkeypatch.setattr("fmnist_lab.training.trainer.train", None)
+    assert trained(panel) == first
+    assert len(panel.runs) == 1
+
+
+def test_several_runs_are_compared_best_first(panel):
+    for seed in (0, 1):
+        choose(panel, **SMALL, seed=seed)
+        trained(panel)
+    accuracies = re.findall(r"<td>(\d\d\.\d+)</td>", panel.table.value)
+    assert len(accuracies) == 2
+    assert float(accuracies[0]) >= float(accuracies[1])
+
+
+def test_stopping_keeps_the_run_of_as_many_epochs_as_were_trained(panel):
+    choose(panel, **SMALL | {"epochs": 5000, "patience": 5000})
+    panel.train.click()
+    while "Epoch 2" not in said(panel):
+        time.sleep(0.01)
+    panel.stop.click()
+    panel.thread.join(60)
+    (run,) = panel.runs
+    assert run.epochs == run.config.epochs < 5000
+    assert run.stopped_by == "epochs"
+    stopped = panel.images[0].value
+    choose(panel, epochs=run.epochs, seed=0)
+    again = trained(panel)  # from the record
+    assert again == run
+    assert stopped[:4] == PNG
+
+
+def test_a_second_press_while_training_changes_nothing(panel):
+    choose(panel, **SMALL | {"epochs": 200, "patience": 200})
+    panel.train.click()
+    thread = panel.thread
+    panel.train.click()
+    assert panel.thread is thread
+    panel.stop.click()
+    thread.join(60)
+    assert len(panel.runs) == 1
+
+
+def test_a_failure_is_a_sentence_and_the_panel_goes_on(panel, monkeypatch):
+    def fail(*arguments, **options):
+        raise MemoryError("no room for 17 GB")
+
+    choose(panel, **SMALL)
+    with monkeypatch.context() as broken:
+        broken.setattr("fmnist_lab.training.trainer.train", fail)
+        panel.train.click()
+        panel.thread.join(60)
+    assert said(panel) == "MemoryError: no room for 17 GB"
+    assert trained(panel).epochs == 3
+
+
+def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashion):
+    nothing = dict.fromkeys(METRICS)
+    panel._show(made_up_run(Config(), best=nothing, best_epoch=0, stopped_by="divergence"), fashion)
+    assert "never learnt anything" in said(panel)
+    assert said(panel).endswith("ended by divergence.")
+    assert [image.value[:4] for image in panel.images] == [PNG] * 3
