@@ -4,7 +4,17 @@ from .chapters import batch_size, claims, depth, findings, learning_rate, loss, 
 from .common import glue
 from .images import best_model, overlap, pixels, split, twins
 from .machine import gains, speed
-from .tables import beside_report, classes, fixed, near_twins, precision, tuning, validation_counts
+from .tables import (
+    beside_report,
+    classes,
+    fixed,
+    machines,
+    near_twins,
+    parameters,
+    precision,
+    tuning,
+    validation_counts,
+)
 
 __all__ = [
     "batch_size",
@@ -19,9 +29,11 @@ __all__ = [
     "glue",
     "learning_rate",
     "loss",
+    "machines",
     "method",
     "near_twins",
     "overlap",
+    "parameters",
     "pixels",
     "precision",
     "speed",

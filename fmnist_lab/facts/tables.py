@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -11,11 +14,15 @@ from fmnist_lab import data
 from fmnist_lab.config import scientific
 from fmnist_lab.pictures import label
 from fmnist_lab.pictures.style import FEWEST
+from fmnist_lab.runs.records import read_published
+from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.study import WIDE
 from fmnist_lab.sweeps.tuning import Tuning
 from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
 from fmnist_lab.verdicts.statistics import MATERIAL, holm
+
+PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
 
 
 def tuning() -> pd.DataFrame:
@@ -79,6 +86,44 @@ def precision() -> pd.DataFrame:
         }
     found = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="network")
     return found.assign(p=holm(found["p"]))
+
+
+def parameters(folder: Path = Path()) -> pd.DataFrame:
+    """Return a row a parameter of the chapters' parameters cells: what it is, and its defaults.
+
+    `folder` holds the notebooks. Read as papermill reads them: `name: type = literal  # help`.
+    """
+    told: dict[str, set[tuple[str, str, str]]] = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            if "parameters" in cell["metadata"].get("tags", []):
+                for name, *rest in PARAMETER.findall("".join(cell["source"])):
+                    told.setdefault(name, set()).add(tuple(rest))
+    rows = {
+        name: {
+            "type": " or ".join(sorted({kind for kind, _, _ in found})),
+            "meaning": max((words for _, _, words in found), key=len),
+            "defaults": " or ".join(sorted({value.strip() for _, value, _ in found})),
+        }
+        for name, found in told.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="parameter")
+
+
+def machines() -> pd.DataFrame:
+    """Return a row a kind of machine that trained published runs: versions, runs and hours."""
+    rows: dict[tuple[str, ...], list[Run]] = {}
+    for run in read_published().values():
+        there = run.environment
+        key = (str(run.device), there["precision"], there["python"], there["torch"])
+        rows.setdefault(key, []).append(run)
+    columns = ["device", "precision", "Python", "PyTorch", "runs", "hours"]
+    found = [
+        [*key, len(runs), f"{sum(run.seconds for run in runs) / 3600:.1f}"]
+        for key, runs in sorted(rows.items())
+    ]
+    frame = pd.DataFrame(found, columns=columns).set_index("device")
+    return frame.rename_axis(None).rename_axis(columns="device")
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:

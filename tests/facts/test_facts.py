@@ -12,18 +12,21 @@ import torch
 from scipy import stats
 
 from fmnist_lab import data, facts, pictures, verdicts
+from fmnist_lab.chapter import PARAMETERS
 from fmnist_lab.config import Config
 from fmnist_lab.facts import common
 from fmnist_lab.facts.chapters import bumped, listed
 from fmnist_lab.facts.images import mixed_up
 from fmnist_lab.pictures import speed
 from fmnist_lab.runs import records
+from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import STUDIES
 
 BOOK = Path(__file__).parents[2] / "book"
 RATES = (2.05e-4, 2.05e-3)
+PAGES = ["intro", *sorted(path.stem for path in BOOK.glob("*.ipynb"))]
 
 
 @pytest.fixture
@@ -207,12 +210,15 @@ def test_glue_takes_plain_values_only(monkeypatch):
 
 def named(page: str) -> set[str]:
     """Return the names of the facts that a page's text uses."""
-    notebook = nbformat.read(BOOK / f"{page}.ipynb", as_version=nbformat.NO_CONVERT)
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    if page == "intro":
+        text = (BOOK / "intro.md").read_text()
+    else:
+        notebook = nbformat.read(BOOK / f"{page}.ipynb", as_version=nbformat.NO_CONVERT)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return {name.split(":")[0] for name in re.findall(r"\{glue:text\}`([^`]+)`", text)}
 
 
-@pytest.mark.parametrize("page", sorted(path.stem for path in BOOK.glob("*.ipynb")))
+@pytest.mark.parametrize("page", [page for page in PAGES if named(page)])
 def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
     if page == "best_model":
         known = facts.best_model([], pictures.Predictions.of([], fashion.test_labels))
@@ -235,9 +241,9 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         arguments = {
             "loss": lambda: (runs, runs), "learning_rate": lambda: (runs, []),
             "batch_size": lambda: (runs, [], []), "speed": lambda: (speed.read(),),
-            "claims": lambda: (verdicts.judge(),),
+            "claims": lambda: (verdicts.judge(),), "intro": lambda: (verdicts.judge(),),
         }.get(page, lambda: (runs,))  # fmt: skip
-        known = getattr(facts, page)(*arguments())
+        known = getattr(facts, {"intro": "findings"}.get(page, page))(*arguments())
     assert named(page) <= known.keys()
 
 
@@ -253,3 +259,19 @@ def test_precision_is_judged_by_two_one_sided_tests_of_paired_seeds(made_up_run,
     assert found["high"] == pytest.approx(stats.t.ppf(0.95, 9) * stats.sem(differences))
     expected = stats.ttest_1samp(differences, -0.3, alternative="greater").pvalue
     assert found["p"] == pytest.approx(3 * expected)  # Holm: three alike
+
+
+def test_every_parameter_of_every_chapter_is_in_the_table_with_its_defaults():
+    table = facts.parameters(BOOK)
+    assert {*PARAMETERS} <= set(table.index)
+    assert table.loc["patience"].tolist()[::2] == ["int", "5"]
+    defaults = table.loc["width", "defaults"].split(" or ")
+    assert {"128", "2096", "[128, 512, 1024, 2096, 4192]"} <= set(defaults)
+
+
+def test_the_hours_of_every_machine_add_up_to_those_of_all_runs():
+    table = facts.machines()
+    runs = read_published().values()
+    assert table["runs"].sum() == len(runs)
+    hours = sum(run.seconds for run in runs) / 3600
+    assert table["hours"].astype(float).sum() == pytest.approx(hours, abs=0.05 * len(table))
