@@ -95,7 +95,8 @@ def test_every_link_within_the_site_leads_somewhere(view, address):
         url, _, anchor = link.removesuffix("#").partition("#")
         answer = view.page.request.get(url)
         ids = re.findall(r'\sid="([^"]+)"', answer.text()) if url.endswith(".html") else []
-        if not answer.ok or (anchor and unquote(anchor) not in ids):
+        chosen = url.endswith("explorer.html") and "=" in anchor  # settings, and no place
+        if not answer.ok or (anchor and not chosen and unquote(anchor) not in ids):
             lost.append(link)
     assert lost == []
 

@@ -62,7 +62,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: 
     page.goto(address.replace("NAME", "width"))
     page.get_by_text("| Idle").wait_for()  # the kernel is there
     run_all(page)
-    figures = page.locator(".jp-RenderedImage img")
+    figures = page.locator(".jp-RenderedSVG img, .jp-RenderedSVG svg")
     shown = figures.count()
     assert shown >= 3
     expect(page.get_by_text("claim W4")).to_be_visible()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
 from fmnist_lab.config import LOSS_NAMES, Config
@@ -33,14 +36,20 @@ def accuracies(loss: str) -> pd.Series:
 # --- What the explorer loads
 
 
-def test_the_explorer_gets_every_published_run_once():
-    sent = json.loads(explorer.payload(read_published().values()))
+@pytest.fixture(scope="module")
+def sent() -> str:
+    """What the page loads of the published runs."""
+    return explorer.payload(read_published().values())
+
+
+def test_the_explorer_gets_every_published_run_once(sent):
+    sent = json.loads(sent)
     assert sum(len(setting["runs"]) for setting in sent["settings"]) == len(read_published())
     assert len({tuple(setting["values"]) for setting in sent["settings"]}) == len(sent["settings"])
 
 
-def test_its_differences_and_intervals_are_the_packages():
-    sent = json.loads(explorer.payload(read_published().values()))
+def test_its_differences_and_intervals_are_the_packages(sent):
+    sent = json.loads(sent)
     place = {tuple(setting["values"]): n for n, setting in enumerate(sent["settings"])}
     rest = ("1", "128", "256", "2.05e-4", "float32")
     a, b = sorted(place[loss, *rest] for loss in ("cross_entropy", "mse"))
@@ -54,6 +63,15 @@ def test_its_differences_and_intervals_are_the_packages():
     ]
 
 
+@given(st.lists(st.none() | st.floats(0, 9), max_size=9))
+def test_a_curve_is_sent_as_steps_that_add_up_to_it(values):
+    here, heights = 0, []
+    for step in explorer.steps(values):
+        here += step or 0
+        heights.append(None if step is None else here / explorer.DRAWN)
+    assert heights == [None if v is None else pytest.approx(v, abs=5.01e-4) for v in values]
+
+
 def test_what_cannot_be_told_is_not_sent(made_up_run):
     runs = [made_up_run(Config(seed=n), accuracy=0.5 + n / 100) for n in (0, 1)]
     runs += [made_up_run(Config(seed=n, depth=2), best={}, best_epoch=0) for n in (0, 1, 2)]
@@ -63,9 +81,18 @@ def test_what_cannot_be_told_is_not_sent(made_up_run):
     assert sent["pairs"] == {}
 
 
-def test_the_runs_take_less_than_300_kb_on_the_way():
-    sent = explorer.payload(read_published().values()).encode()
-    assert len(gzip.compress(sent)) < 300_000
+def test_the_runs_take_less_than_300_kb_on_the_way(sent):
+    assert len(gzip.compress(sent.encode())) < 300_000
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_chapters_link_to_the_explorer_names_published_settings(path, sent):
+    published = {",".join(setting["values"]) for setting in json.loads(sent)["settings"]}
+    for link in re.findall(r'explorer\.html#([^\\"]+)', path.read_text()):
+        for chosen in link.split("&"):
+            side, _, setting = chosen.partition("=")
+            assert side in {"a", "b"}
+            assert setting in published
 
 
 # --- In a browser

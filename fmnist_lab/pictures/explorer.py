@@ -20,6 +20,7 @@ from .style import FEWEST, label
 FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
 CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
 SCALE = 10_000  # numbers are sent as whole ten-thousandths: shorter than fractions
+DRAWN = 1_000  # a curve as whole thousandths: finer than a pixel
 
 
 def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
@@ -43,13 +44,24 @@ def whole(value: float | None) -> int | None:
     return None if value is None or not math.isfinite(value) else round(SCALE * value)
 
 
+def steps(values: Iterable[float | None]) -> list[int | None]:
+    """Return a curve as its steps, the first from 0: they are smaller than its heights."""
+    found: list[int | None] = []
+    here = 0
+    for value in values:
+        there = None if value is None else round(DRAWN * value)
+        found.append(None if there is None else there - here)
+        here = here if there is None else there
+    return found
+
+
 def payload(runs: Iterable[Run]) -> str:
     """Return JSON with every setting, its runs, and the paired difference of any two settings.
 
     `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
-    runs, each with its `curves`. `pairs`: by "i,j", i < j, the number of seeds in common and the
-    mean difference of j from i with its 95 % interval, which `FEWEST` seeds must allow. Fractions
-    and losses are in ten-thousandths, seconds in seconds.
+    runs, each with its `curves` as `steps`. `pairs`: by "i,j", i < j, the number of seeds in common
+    and the mean difference of j from i with its 95 % interval, which `FEWEST` seeds must allow.
+    Fractions are in ten-thousandths, curves in thousandths, seconds in seconds.
     """
     groups = settings(runs)
     accuracy = {}
@@ -94,7 +106,7 @@ def one(run: Run) -> dict[str, Any]:
         "epochs": run.epochs,
         "seconds": round(run.seconds, 1),
         "ended": run.stopped_by,
-        "curves": [[whole(value) for value in run.history[name]] for name in CURVES],
+        "curves": [steps(run.history[name]) for name in CURVES],
     }
 
 

@@ -5,6 +5,7 @@ Settings are told apart by line style, marker and a label at the line's end as w
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -74,10 +75,13 @@ def panels(
 ) -> list[Axes]:
     """Return `count` Axes in `rows` equal rows, in the book's style; sizes are in inches.
 
-    The style stays on: a temporary one would also take back the notebook's interactive mode,
-    which Matplotlib sets up with the first figure, and show no other.
+    In a notebook pictures are vectors. The style stays on: a temporary one would also take back
+    the notebook's interactive mode, which Matplotlib sets up with the first figure, and show no
+    other.
     """
     plt.rcParams.update(STYLE)
+    if inline := sys.modules.get("matplotlib_inline.backend_inline"):
+        inline.set_matplotlib_formats("svg")  # crisp on every screen; images in it stay pixels
     _, drawn = plt.subplots(
         rows, count // rows, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
     )

@@ -177,7 +177,8 @@ _ALL = [
         id="B4", chapter="batch_size", about="batch", figure="fig-batch-size-seconds", retuned=True,
         says="A batch of about 256 is best, counting cost and accuracy.",
         reading="Not materially less accurate than any other batch size, and trained in less time "
-        "than every other. Time is that of the device named; another may rank them otherwise.",
+        "than every other: a run's epochs times the time of one, measured in one sitting on idle "
+        "cores. Another machine may rank them otherwise.",
         parts=(
             BestOf(ACCURACY, *best(BATCH[256], BATCH), margin=MATERIAL),
             BestOf(SECONDS, *best(BATCH[256], BATCH), -1),
@@ -261,7 +262,7 @@ _ALL = [
         id="C3", chapter="claims", about="all", figure="fig-depth-accuracy", retuned=True,
         says="Two layers of 4192 match deeper networks and train faster.",
         reading="Against three and four layers of 2096: accuracy not materially lower, and less "
-        "training time in all on the same device.",
+        "training time: a run's epochs times the time of one, measured as for B4.",
         parts=(
             *(not_below(ACCURACY, WIDTH[4192], DEPTH[d]) for d in (3, 4)),
             *(below(SECONDS, WIDTH[4192], DEPTH[d]) for d in (3, 4)),

@@ -1,4 +1,6 @@
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +9,11 @@ from hypothesis import strategies as st
 
 from fmnist_lab.config import Config
 from fmnist_lab.runs.run import HISTORY, pack
+from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.measures import (
     ACCURACY,
+    EPOCHS,
     FIRST_LOSS,
     GAP,
     LOSS_RISE,
@@ -17,6 +22,8 @@ from fmnist_lab.verdicts.measures import (
     SAVED,
     SECONDS,
     SPIKINESS,
+    epoch_key,
+    epoch_seconds,
     epochs_to,
     jolt,
     reaching,
@@ -93,9 +100,30 @@ def test_a_run_that_diverged_at_once_counts_as_guessing_and_has_no_best_epoch(ma
     history = {name: [None] for name in HISTORY}
     run = made_up_run(Config(), best=lost, history=history, best_epoch=0, stopped_by="divergence")
     assert ACCURACY.of(run) == 0.1
-    for measure in (GAP, LOWEST, ROUGHNESS, FIRST_LOSS, LOSS_RISE, SECONDS):
+    for measure in (GAP, LOWEST, ROUGHNESS, FIRST_LOSS, LOSS_RISE):
         assert measure.of(run) is None
     assert SAVED.of(run) == 0  # divergence is no saving
+
+
+PARTS = [part for claim in CLAIMS.values() for part in (*claim.parts, *claim.second)]
+TIMED = {part.name: part for part in PARTS if getattr(part, "measure", None) is SECONDS}
+
+
+@pytest.mark.parametrize("part", TIMED.values(), ids=TIMED)
+def test_every_setting_whose_time_is_judged_was_measured(part):
+    for arm in part.arms:
+        for study in (STUDIES[arm.study], STUDIES[f"{arm.study}_retuned"]):
+            setting = replace(study.base, **{study.swept: arm.value})
+            assert len(json.loads(EPOCHS.read_text())["seconds"][epoch_key(setting)]) >= 3
+
+
+def test_a_training_time_is_epochs_times_one_measured_and_not_what_was_recorded(made_up_run):
+    fast, slow = (
+        made_up_run(Config(), epochs=7, history={n: [t] * 7 for n in HISTORY}) for t in (0.1, 0.9)
+    )
+    expected = math.log(7 * epoch_seconds()[epoch_key(Config())])
+    assert SECONDS.of(fast) == SECONDS.of(slow) == pytest.approx(expected)
+    assert SECONDS.of(made_up_run(Config(width=77))) is None
 
 
 def test_only_patience_saves_epochs(made_up_run):

@@ -10,7 +10,7 @@ import { curves } from "../trainer/chart.js";
  *   pairs: Record<string, number[]>}} Published
  */
 
-const SCALE = 10_000;
+const DRAWN = 1000;
 const SIDES = /** @type {const} */ (["a", "b"]);
 const START = {
   a: "cross_entropy,1,128,256,2.05e-4,float32",
@@ -38,6 +38,12 @@ const span = (values) => {
   const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => Math.round(value));
   return low === high ? `${low}` : `${low} to ${high}`;
 };
+
+/** A curve comes as steps of a thousandth. @param {(number | null)[]} steps */
+function heights(steps) {
+  let here = 0;
+  return steps.map((step) => (step == null ? NaN : (here += step) / DRAWN));
+}
 
 /** Draws every run's accuracy as a circle and the mean with its interval, a row a setting. */
 /** @param {Setting[]} shown */
@@ -207,7 +213,7 @@ class Explorer {
     const groups = shown.map(({ runs }, i) => ({
       name: SIDES[i].toUpperCase(),
       kind: SIDES[i],
-      lines: runs.map((run) => run.curves[which].map((v) => (v == null ? NaN : v / SCALE))),
+      lines: runs.map((run) => heights(run.curves[which])),
     }));
     const alt = `${CURVES[this.metric]} by epoch, a line a run, a band from lowest to highest.`;
     const options = { percent: this.metric.endsWith("accuracy"), alt };
