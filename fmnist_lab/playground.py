@@ -54,7 +54,7 @@ class Playground(widgets.VBox):
         self.train = widgets.Button(description="Train", button_style="primary")
         self.stop = widgets.Button(description="Stop", disabled=True)
         self.train.on_click(lambda button: self.start())
-        self.stop.on_click(lambda button: self._stop.set())
+        self.stop.on_click(lambda button: self.end())
         self.status = widgets.HTML()
         self.images = [widgets.Image(format="png") for _ in TABS[:-1]]
         self.table = widgets.HTML()
@@ -83,6 +83,12 @@ class Playground(widgets.VBox):
         self.train.disabled, self.stop.disabled = True, False
         self.thread = threading.Thread(target=self._work, args=(config,), daemon=True)
         self.thread.start()
+
+    def end(self) -> None:
+        """Stop training after the epoch that is under way, and say so at once."""
+        self._stop.set()
+        self.stop.disabled = True
+        self._say("Stopping after this epoch.")
 
     def _work(self, config: Config) -> None:
         try:

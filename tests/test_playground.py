@@ -3,6 +3,7 @@
 import html
 import re
 import time
+from threading import Event
 
 import pytest
 
@@ -134,3 +135,25 @@ def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashio
     assert "never learnt anything" in said(panel)
     assert said(panel).endswith("ended by divergence.")
     assert [image.value[:4] for image in panel.images] == [PNG] * 3
+
+
+def test_pressing_stop_is_answered_before_the_epoch_ends(panel, monkeypatch):
+    training = Event()
+
+    def one_long_epoch(*arguments, **options):
+        training.set()
+        assert released.wait(60)
+        raise RuntimeError("the epoch is over")
+        yield
+
+    released = Event()
+    monkeypatch.setattr("fmnist_lab.training.trainer.train", one_long_epoch)
+    choose(panel, **SMALL)
+    panel.train.click()
+    assert training.wait(60)
+    panel.stop.click()
+    assert said(panel) == "Stopping after this epoch."
+    assert panel.stop.disabled
+    released.set()
+    panel.thread.join(60)
+    assert not panel.thread.is_alive()
