@@ -165,6 +165,15 @@ def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):
     assert err.endswith("Stopped. Finished runs are kept; the same command continues.\n")
 
 
+def test_a_store_that_is_a_file_ends_in_a_sentence(say, tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    store.write_text("notes")
+    monkeypatch.setenv("FMNIST_LAB_HOME", str(store))
+    code, _, err = say("run", "width", *SMALL, "--seeds", 1)
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"the store {store} cannot be used: ")
+
+
 @pytest.fixture
 def three_studies(monkeypatch, made_up_run):
     """A study, one that is tuned and its tuning; what is trained is made up, best at 1e-3."""

@@ -27,7 +27,10 @@ LARGEST = 2**31  # bytes of a file of runs
 
 
 class RecordError(ValueError):
-    """A file that does not hold the runs it should; the message says which and why."""
+    """A file that does not hold the runs it should, or a store that cannot; the message is all."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
+        return str(self).splitlines()
 
 
 def home() -> Path:
@@ -35,6 +38,16 @@ def home() -> Path:
     if chosen := os.environ.get("FMNIST_LAB_HOME"):
         return Path(chosen).expanduser().absolute()
     return platformdirs.user_data_path("fmnist-lab", appauthor=False)
+
+
+def folder(name: str) -> Path:
+    """Return a folder of the store, made if need be. Raises `RecordError` if that cannot be."""
+    path = home() / name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise RecordError(f"the store {home()} cannot be used: {fault.strerror}.") from fault
+    return path
 
 
 def own_path(identity: str) -> Path:
@@ -46,21 +59,22 @@ def save(run: Run) -> None:
     """Write a run into the user's own store, so that it is there whole or not at all.
 
     One process writes at a time. So all can write to one name first, and what a killed one left
-    there the next overwrites.
+    there the next overwrites. Raises `RecordError` if it cannot be written; then nothing is there
+    that was not before.
     """
-    path, record = own_path(run.id), encode(run)
-    locks, part = home() / "locks", path.with_name("save.part")
-    for folder in (locks, path.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(locks / "save.lock"):
-        try:
-            with part.open("w") as file:
-                file.write(record)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    part = folder("runs") / "save.part"
+    try:
+        with filelock.FileLock(folder("locks") / "save.lock"):
+            try:
+                with part.open("w") as file:
+                    file.write(encode(run))
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(own_path(run.id))
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as fault:
+        raise RecordError(f"run {run.id} cannot be saved in {home()}: {fault.strerror}.") from fault
 
 
 def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
@@ -73,7 +87,7 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
     path = own_path(identity)
     try:
         candidates.insert(0, read_own(path, identity))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except RecordError as fault:
         aside = path.with_suffix(".damaged")

@@ -231,8 +231,7 @@ def network(run: Run, **options: Any) -> FashionClassifier:
 @contextmanager
 def locked(configs: Sequence[Config]) -> Iterator[None]:
     """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring."""
-    folder = records.home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = records.folder("locks")
     names = sorted(identify(config, data.DIGEST) for config in configs)
     locks = [filelock.FileLock(folder / f"{name}.lock") for name in names]
     try:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -79,10 +80,21 @@ def test_a_failed_save_leaves_the_earlier_record_and_nothing_else(run, home, mon
 
     records.save(run)
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    sentence = f"run {run.id} cannot be saved in {home}: No space left on device."
+    with pytest.raises(RecordError, match=f"^{re.escape(sentence)}$"):
         records.save(replace(run, best_epoch=1))
     assert records.load(CONFIG) == run
     assert [path.name for path in (home / "runs").iterdir()] == [f"{run.id}.json"]
+
+
+def test_a_store_that_is_a_file_is_named_and_holds_no_runs(run, tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    store.write_text("notes")
+    monkeypatch.setenv("FMNIST_LAB_HOME", str(store))
+    assert records.load(CONFIG) is None
+    with pytest.raises(RecordError, match=rf"^the store {re.escape(str(store))} cannot be used: "):
+        records.save(run)
+    assert store.read_text() == "notes"
 
 
 # Forked, so that a process has the fixtures, and torch need not be imported again.
@@ -135,6 +147,25 @@ def test_the_next_save_clears_away_what_a_killed_one_left(run, made_up_run, home
     another = made_up_run(replace(CONFIG, seed=1))
     records.save(another)
     assert [path.name for path in (home / "runs").iterdir()] == [f"{another.id}.json"]
+
+
+def save_in_little_room(run: Run, told: Path) -> None:
+    """Save a run where no file may grow beyond 400 bytes, as on a disk that is nearly full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+    try:
+        records.save(run)
+    except RecordError as fault:
+        told.write_text(str(fault))
+
+
+@forks
+def test_without_room_for_it_a_run_is_not_there_at_all(run, home, tmp_path):
+    process = start_process(save_in_little_room, run, tmp_path / "told")
+    process.join(60)
+    assert process.exitcode == 0
+    told = (tmp_path / "told").read_text()
+    assert told == f"run {run.id} cannot be saved in {home}: File too large."
+    assert list((home / "runs").iterdir()) == []
 
 
 @forks
