@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets as widgets
 import torch
@@ -42,9 +42,15 @@ class Playground(widgets.VBox):
 
     Training goes on in a thread of its own, so the notebook stays free. A run that is stopped is
     that of a configuration with as many epochs as were trained, and is kept like any other.
+    Running its cell again makes a new panel, which stops the training of the one before.
     """
 
+    _latest: ClassVar[Playground | None] = None
+
     def __init__(self) -> None:
+        if Playground._latest is not None:
+            Playground._latest._stop.set()
+        Playground._latest = self
         self.runs = Runs()  # trained or found here, the latest last
         self.thread: threading.Thread | None = None
         self._stop = threading.Event()

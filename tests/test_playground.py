@@ -105,6 +105,19 @@ def test_stopping_keeps_the_run_of_as_many_epochs_as_were_trained(panel):
     assert stopped[:4] == PNG
 
 
+def test_a_new_panel_stops_the_training_of_the_one_before_and_finds_its_run(panel):
+    choose(panel, **SMALL | {"epochs": 5000, "patience": 5000})
+    panel.train.click()
+    while "Epoch 2" not in said(panel):
+        time.sleep(0.01)
+    again = Playground()
+    panel.thread.join(60)
+    assert not panel.thread.is_alive()
+    (run,) = panel.runs
+    choose(again, **SMALL | {"epochs": run.epochs, "patience": 5000})
+    assert trained(again) == run
+
+
 def test_a_second_press_while_training_changes_nothing(panel):
     choose(panel, **SMALL | {"epochs": 200, "patience": 200})
     panel.train.click()
