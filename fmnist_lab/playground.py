@@ -46,11 +46,12 @@ class Playground(widgets.VBox):
     """
 
     _latest: ClassVar[Playground | None] = None
+    _stop: threading.Event
 
     def __init__(self) -> None:
-        if Playground._latest is not None:
-            Playground._latest._stop.set()
-        Playground._latest = self
+        before, Playground._latest = Playground._latest, self
+        if before is not None:
+            before._stop.set()
         self.runs = Runs()  # trained or found here, the latest last
         self.thread: threading.Thread | None = None
         self._stop = threading.Event()
