@@ -78,14 +78,20 @@ def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
     assert view.page.evaluate("document.documentElement.dataset.theme") == view.theme
 
 
-@pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])
-def test_a_page_keeps_the_rules_of_accessibility(view, size):
-    view.page.set_viewport_size(size)
+def test_a_page_keeps_the_rules_of_accessibility(view):
+    """In light as on a desktop, in dark as on a telephone: colours and layout, both ways."""
+    view.page.set_viewport_size(DESKTOP if view.theme == "light" else TELEPHONE)
+    view.page.wait_for_function(  # the theme, a moment after a change of size
+        """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
+            part => part.scrollWidth <= part.clientWidth || part.tabIndex >= 0)"""
+    )
     found = Axe().run(view.page).response["violations"]
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
 
 
 def test_every_link_within_the_site_leads_somewhere(view, address):
+    if view.theme == "dark":
+        pytest.skip("links are the same in light")
     links = set(view.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"))
     inside = sorted(
         link for link in links if link.startswith(address) and "explorer.html#" not in link

@@ -19,7 +19,8 @@ def book(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "_config.yml", tmp_path)
     for name in ("_ext", "_extra", "_static", "_templates", "references.bib"):
         (tmp_path / name).symlink_to(ROOT / "book" / name)
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\nchapters:\n- file: other\n")
+    (tmp_path / "other.md").write_text("# Another page\n")
     heading = nbformat.v4.new_markdown_cell("# A page")
     code = nbformat.v4.new_code_cell("exec(open('cell.py').read())")
     nbformat.write(nbformat.v4.new_notebook(cells=[heading, code]), tmp_path / "page.ipynb")

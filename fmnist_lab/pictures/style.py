@@ -80,11 +80,12 @@ def panels(
     other.
     """
     plt.rcParams.update(STYLE)
-    if inline := sys.modules.get("matplotlib_inline.backend_inline"):
-        inline.set_matplotlib_formats("svg")  # crisp on every screen; images in it stay pixels
     _, drawn = plt.subplots(
         rows, count // rows, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
     )
+    # Only now: a notebook's backend comes, and with its own format, with the first figure.
+    if inline := sys.modules.get("matplotlib_inline.backend_inline"):
+        inline.set_matplotlib_formats("svg")  # crisp on every screen; images in it stay pixels
     return list(drawn.flat)
 
 
