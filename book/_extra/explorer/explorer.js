@@ -84,8 +84,8 @@ function facts({ mean: [middle, low, high], runs }) {
   });
   return {
     Seeds: `${runs.length} (${span(runs.map((run) => run.seed))})`,
-    "Validation accuracy, %": percent(middle) + limits,
-    "Training minus validation, points": gaps.length ? percent(mean(gaps.map(Number))) : "–",
+    "Validation accuracy at the best epoch, %": percent(middle) + limits,
+    "Training minus validation at the best epoch, points": gaps.length ? percent(mean(gaps.map(Number))) : "–",
     "Best epoch": span(runs.map((run) => run.best)),
     "Epochs trained": span(runs.map((run) => run.epochs)),
     Ended: ended.filter(Boolean).join(", "),
@@ -223,7 +223,7 @@ class Explorer {
     const rows = Object.keys(left).map(
       (name) => `<tr><th scope="row">${name}</th><td>${left[name]}</td><td>${right[name]}</td></tr>`,
     );
-    this.find(".trainer-table").innerHTML = `<table><thead><tr><th scope="col">at the best epoch</th>
+    this.find(".trainer-table").innerHTML = `<table><thead><tr><th scope="col">setting</th>
       <th scope="col">A</th><th scope="col">B</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
   }
 }

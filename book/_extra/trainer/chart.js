@@ -53,6 +53,7 @@ export function curves(groups, { top, percent, alt }) {
   for (const epoch of [1, ...ticks(1, epochs, 5).filter((tick) => tick > 1 && tick <= epochs)])
     parts.push(`<text x="${x(epoch)}" y="${HEIGHT - 17}" text-anchor="middle">${epoch}</text>`);
   parts.push(`<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 2}" text-anchor="middle">epoch</text>`);
+  /** @type {{name: string, kind: string, x: number, y: number}[]} */
   const ends = [];
   for (const { name, kind, lines } of groups) {
     const finite = lines.map((line) => line.filter(Number.isFinite)).filter((line) => line.length);

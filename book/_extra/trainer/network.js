@@ -3,7 +3,7 @@
  *
  * Everything is a flat Float32Array, a row an image. Weights of a layer have shape (in, out), the
  * transpose of PyTorch's: then each of the three products adds rows to rows (`addProduct`).
- * tests/test_page_trainer.py holds every loss and depth against fmnist_lab.training.
+ * tests/test_page_scripts.py holds every loss and depth against fmnist_lab.training.
  */
 
 export const INPUTS = 784; // 28 x 28 pixels

@@ -122,6 +122,7 @@ class Panel {
     this.state = "idle";
     /** @type {Settings | null} */
     this.settings = null;
+    this.start = 0; // counts trainings: a report about an earlier one is not heard
     /** @type {EpochReport[][]} a seed's epochs */
     this.history = [];
     /** @type {{loss: string, history: EpochReport[][]} | null} */
@@ -131,7 +132,7 @@ class Panel {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.state === "running") this.tell({ kind: "pause" });
-      else this.go(false);
+      else if (this.state !== "loading") this.go(false);
     });
     this.button("step").addEventListener("click", () => this.go(true));
     this.button("stop").addEventListener("click", () => {
@@ -183,8 +184,7 @@ class Panel {
     this.settings = settings;
     this.history = Array.from({ length: settings.seeds }, () => []);
     this.shown.innerHTML = this.history.map((_, seed) => `<option>${seed}</option>`).join("");
-    this.tell({ kind: "show", seed: 0 });
-    this.tell({ kind: "start", settings, step });
+    this.tell({ kind: "start", start: ++this.start, settings, step });
     this.enter("loading", `Loading the images, then training ${described(settings)}.`);
     this.button("main").focus();
   }
@@ -194,7 +194,7 @@ class Panel {
     this.state = state;
     const busy = state === "running" || state === "loading" || state === "paused";
     /** @type {Partial<Record<State, string>>} */
-    const names = { running: "Pause", loading: "Pause", paused: "Continue" };
+    const names = { running: "Pause", loading: "Loading", paused: "Continue" };
     this.button("main").textContent = names[state] ?? "Start";
     this.button("step").disabled = state === "running" || state === "loading";
     this.button("stop").disabled = !busy;
@@ -210,8 +210,8 @@ class Panel {
   }
 
   /** @param {Report} report */
-  hear({ state, error, epochs, rate, look }) {
-    if (this.state === "idle" || !this.settings) return; // stopped: a report was under way
+  hear({ start, state, error, epochs, rate, look }) {
+    if (start !== this.start || this.state === "idle" || !this.settings) return; // was under way
     if (state === "failed") {
       this.fail(error ?? "unknown");
       return;

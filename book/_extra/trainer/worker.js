@@ -20,10 +20,10 @@ import { CLASSES, INPUTS, Network, score, shuffled, softmax, uniform } from "./n
  */
 /** @typedef {"loading" | "running" | "paused" | "finished" | "failed"} State */
 /**
- * @typedef {{state: State, error?: string, epochs: EpochReport[], rate: number, look?: Look}} Report
- *   rate in images trained a second
+ * @typedef {{start: number, state: State, error?: string, epochs: EpochReport[], rate: number,
+ *   look?: Look}} Report `start` is that of the order it is about; rate in images trained a second
  */
-/** @typedef {{kind: "start", settings: Settings, step: boolean}} StartOrder */
+/** @typedef {{kind: "start", start: number, settings: Settings, step: boolean}} StartOrder */
 /** @typedef {{kind: "run" | "step" | "pause" | "stop"}} PlainOrder */
 /** @typedef {{kind: "show", seed: number}} ShowOrder */
 /** @typedef {StartOrder | PlainOrder | ShowOrder} Order */
@@ -130,7 +130,7 @@ let news = [];
 /** @type {Generator<number, EpochReport, void> | null} */
 let current = null; // the epoch in progress, which a pause leaves where it is
 let working = false;
-let starts = 0; // also counts stops, so that a stop while the images load is heard
+let start = 0; // the page's number of the order; none after a stop, heard also while images load
 const turn = new MessageChannel(); // unlike a timer, lets messages in without a wait
 
 /** Fetches and unpacks the images. */
@@ -154,6 +154,7 @@ function report(state, look = true) {
   const seconds = (performance.now() - started) / 1000;
   /** @type {Report} */
   const message = {
+    start,
     state,
     epochs: news,
     rate: trained / seconds,
@@ -217,13 +218,15 @@ async function obey(order) {
   if (order.kind === "pause" || order.kind === "stop") {
     running = false;
     if (order.kind === "pause") report("paused");
-    else starts++;
+    else start = 0;
     return;
   }
   if (order.kind === "start") {
-    const mine = ++starts;
+    start = order.start;
+    running = false;
     images ??= await load();
-    if (mine !== starts) return;
+    if (start !== order.start) return;
+    shown = 0;
     const settings = order.settings;
     members = Array.from({ length: settings.seeds }, (_, seed) => new Member(seed, settings));
     current = null;
@@ -239,6 +242,6 @@ async function obey(order) {
 
 addEventListener("message", (event) => {
   obey(event.data).catch((error) => {
-    postMessage({ state: "failed", error: String(error.message), epochs: [], rate: 0 });
+    postMessage({ start, state: "failed", error: String(error.message), epochs: [], rate: 0 });
   });
 });
