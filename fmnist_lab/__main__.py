@@ -10,9 +10,10 @@ from typing import Any
 
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
-from fmnist_lab.sweeps import cluster, everything, studies, sweep
+from fmnist_lab.sweeps import cluster, crew, everything, studies
 from fmnist_lab.sweeps.progress import duration
 from fmnist_lab.sweeps.study import Study
+from fmnist_lab.sweeps.sweep import FailedRuns
 
 from . import data
 from .config import ConfigError, names, number, written
@@ -29,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except FAULTS as fault:
         print(fault, file=sys.stderr)
         return 2
+    except FailedRuns as failed:
+        print(failed, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped. Finished runs are kept; the same command continues.", file=sys.stderr)
         return 130
@@ -118,7 +122,7 @@ def list_settings(study: Study, device: str, scheduler: str | None) -> None:
     """
     configs = study.needed()
     address = cluster.address(scheduler)
-    device = device if address else sweep.resolve(device)
+    device = device if address else crew.resolve(device)
     missing = []
     for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
         wanted = [config for config in configs if replace(config, seed=0) == setting]
@@ -128,14 +132,14 @@ def list_settings(study: Study, device: str, scheduler: str | None) -> None:
         if lacking:
             line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
         if lacking and not address:
-            seconds = sweep.Worker.here(device).seconds(lacking)
+            seconds = crew.Worker.here(device).seconds(lacking)
             line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
         print(line)
         missing += lacking
     if not missing:
         print("Nothing is missing.")
         return
-    with sweep.crew(device, None, address) as workers:
+    with crew.crew(device, None, address) as workers:
         print(workers.estimate_text(missing))
 
 

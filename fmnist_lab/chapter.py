@@ -9,9 +9,10 @@ from typing import Any
 from fmnist_lab.runs.records import find
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster
+from fmnist_lab.sweeps.crew import resolve
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.sweeps.study import SEEDS
-from fmnist_lab.sweeps.sweep import resolve, sweep
+from fmnist_lab.sweeps.sweep import sweep
 
 from .config import Bounds, ConfigError, names, number, unknown_name
 

@@ -24,8 +24,9 @@ from .pictures.style import look, percent
 from .runs import records
 from .runs.run import HISTORY, Run
 from .runs.runs import Runs
+from .sweeps.crew import Worker
 from .sweeps.progress import duration, settings_text
-from .sweeps.sweep import Worker, loaded, locked
+from .sweeps.sweep import loaded, locked
 from .training import environment, trainer
 from .training.model import network_of
 

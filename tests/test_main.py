@@ -10,7 +10,7 @@ from fmnist_lab.__main__ import main
 from fmnist_lab.data import DIGEST, DataError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
-from fmnist_lab.sweeps import everything, studies, sweep
+from fmnist_lab.sweeps import crew, everything, studies
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
 from fmnist_lab.sweeps.tuning import Tuning
@@ -107,7 +107,7 @@ def test_run_keeps_the_parts_that_the_study_shows(say, trained):
 def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
     say, of_width, trained, monkeypatch
 ):
-    monkeypatch.setattr(sweep, "estimate", lambda config, device: config.width * 1.0)
+    monkeypatch.setattr(crew, "estimate", lambda config, device: config.width * 1.0)
     monkeypatch.setattr(environment, "usable_cpus", lambda: 2)
     for seed in (0, 2):
         records.save(of_width(128, seed))

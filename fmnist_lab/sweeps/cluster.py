@@ -57,6 +57,7 @@ class Cluster:
     """A scheduler that answers, and its workers."""
 
     client: Any
+    killed: type[Exception]  # what a job's future raises whose workers keep dying
 
     def executor(self) -> Executor:
         """Return an executor whose jobs go to the workers; one lost with its worker goes again."""
@@ -80,7 +81,7 @@ def connect(address: str) -> Iterator[Cluster]:
     """Yield the cluster at a scheduler's address.
 
     Raises `ClusterError` if Dask is not installed, no scheduler answers or it has no worker; and,
-    later, if the connection is lost or a run's workers keep dying.
+    later, if the connection is lost.
     """
     try:
         from distributed import Client, KilledWorker
@@ -109,17 +110,11 @@ def connect(address: str) -> Iterator[Cluster]:
         try:
             check_versions(client, address)
             with watched(client):
-                yield Cluster(client)
+                yield Cluster(client, KilledWorker)
         except (CancelledError, CommClosedError):
             raise ClusterError(
                 f"the connection to the scheduler {address} was lost. "
                 "Finished runs are kept; the same command continues."
-            ) from None
-        except KilledWorker as killed:
-            where = " ".join(getattr(killed, "__notes__", []))
-            raise ClusterError(
-                f"{killed.allowed_failures + 1} worker(s) died {where}: see their logs; "
-                "they may need more memory (--memory-limit). Finished runs are kept."
             ) from None
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from fmnist_lab.config import Config
 from fmnist_lab.runs import records
 
+from .crew import Worker
 from .progress import duration
 from .studies import STUDIES
 from .study import Study
-from .sweep import Worker, sweep
+from .sweep import FailedRuns, sweep
 from .tuning import Tuning
 
 AT_ONCE = 24  # runs trained before looking again which rates the tuning runs so far ask for
@@ -43,19 +44,30 @@ def in_order(configs: Sequence[Config]) -> list[Config]:
 def train_everything(**options: Any) -> None:
     """Train all that is missing, `AT_ONCE` runs at a time; `options` are those of `sweep`.
 
-    What tuning asks for next is found in between, and so are the studies that it tunes.
+    What tuning asks for next is found in between, and so are the studies that it tunes. Raises
+    `FailedRuns` when all the others are trained.
     """
+    failed: dict[Config, str] = {}
+    trained = 0
     while True:
         keeps: dict[Config, frozenset[str]] = {}
         for study in STUDIES.values():
             for config in lacking(study):
-                keeps[config] = keeps.get(config, frozenset()) | study.keep
+                if config not in failed:
+                    keeps[config] = keeps.get(config, frozenset()) | study.keep
+        if not keeps and failed:
+            raise FailedRuns(failed, trained)
         if not keeps:
             return
         print(f"{len(keeps)} runs are missing; the shortest come first.", file=sys.stderr)
         chosen = in_order(list(keeps))[:AT_ONCE]
         for keep in dict.fromkeys(keeps[config] for config in chosen):
-            sweep([config for config in chosen if keeps[config] == keep], keep=keep, **options)
+            try:
+                part = [config for config in chosen if keeps[config] == keep]
+                sweep(part, keep=keep, **options)
+            except FailedRuns as fault:
+                failed |= fault.failed
+        trained += len(set(chosen) - set(failed))
 
 
 def listed() -> Iterator[str]:

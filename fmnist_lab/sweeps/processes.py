@@ -5,12 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,27 +28,93 @@ from fmnist_lab.training.trainer import Epoch
 
 from .progress import Progress
 
-# In a worker process: the pipe's end and its lock, through which epochs reach the progress bar.
-_epochs_done: tuple[Connection, Any] | None = None
+T = TypeVar("T")
+
+# In a worker process: the end of the pipe through which epochs reach the progress bar.
+_epochs_done: Connection | None = None
+_starting = threading.Lock()
+
+
+class Processes(Executor):
+    """Processes with a job at a time each: one that is killed takes its own job along, no more.
+
+    A pool of several would give up all of its jobs. Each process is a pool of one here, with a
+    thread that waits for it; the next job finds a new process in the place of a killed one.
+    """
+
+    def __init__(self, count: int, new: Callable[[], ProcessPoolExecutor]):
+        self._threads = ThreadPoolExecutor(count)
+        self._new = new
+        self._pools = [new() for _ in range(count)]
+        self._idle = SimpleQueue[int]()
+        for place in range(count):
+            self._idle.put(place)
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
+        """Let the next idle process call a function; `BrokenExecutor` if it is killed meanwhile."""
+        return self._threads.submit(self._call, function, *args, **options)
+
+    def _call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
+        place = self._idle.get()
+        try:
+            with without_main():
+                future = self._pools[place].submit(function, *args, **options)
+            return future.result()
+        except BrokenExecutor:
+            self._pools[place].shutdown()
+            self._pools[place] = self._new()
+            raise
+        finally:
+            self._idle.put(place)
+
+    def terminate(self) -> None:
+        """End the processes at once."""
+        for pool in self._pools:
+            terminate(pool)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes when their jobs are done."""
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        for pool in self._pools:
+            pool.shutdown(wait)
 
 
 @contextmanager
-def local_processes(workers: int, shown: Progress) -> Iterator[Executor]:
-    """Yield a pool of processes whose epochs reach the progress bar, and which die with us."""
+def without_main() -> Iterator[None]:
+    """Start processes that do not run the program again that started them.
+
+    `multiprocessing` would, to find in it what is to be called, and a script that trains without
+    `if __name__ == "__main__":` would start processes for ever. What is called is in this package.
+    """
+    main = vars(sys.modules["__main__"])
+    with _starting:
+        hidden: dict[str, Any] = {
+            name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+        }
+        main["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.update(hidden)
+
+
+@contextmanager
+def local_processes(count: int, shown: Progress) -> Iterator[Executor]:
+    """Yield processes whose epochs reach the progress bar, and which die with us."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang in its thread pool
-    # A pipe that only workers write to: a worker ended while it writes keeps the lock for ever,
-    # and a queue's sentinel would wait for it.
+    # A pipe without a lock, which a worker killed while it writes would keep for ever: so short a
+    # message is written whole or not at all (POSIX, `write`, up to PIPE_BUF bytes).
     receiver, sender = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, start_worker, (sender, context.Lock()))
+    processes = Processes(count, partial(ProcessPoolExecutor, 1, context, start_worker, (sender,)))
     listener = threading.Thread(target=listen, args=(receiver, shown), daemon=True)
     listener.start()
     try:
-        yield pool
+        yield processes
     except BaseException:
-        terminate(pool)  # an interrupted sweep loses the runs in progress, no more
+        processes.terminate()  # an interrupted sweep loses the runs in progress, no more
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        processes.shutdown(cancel_futures=True)
         sender.close()  # the last end of it: the listener stops
         listener.join()
         receiver.close()
@@ -51,10 +126,10 @@ def terminate(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def start_worker(sender: Connection, lock: Any) -> None:
+def start_worker(sender: Connection) -> None:
     """Prepare a worker process: one thread, epochs reported, an end when the parent is gone."""
     global _epochs_done
-    _epochs_done = sender, lock
+    _epochs_done = sender
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
@@ -70,9 +145,7 @@ def start_worker(sender: Connection, lock: Any) -> None:
 def report_from_worker(config: Config, epoch: Epoch) -> None:
     """Send an epoch to the parent's progress bar, if there is one."""
     if _epochs_done is not None:
-        sender, lock = _epochs_done
-        with lock:
-            sender.send((config, epoch.number, len(epoch.metrics)))
+        _epochs_done.send((config, epoch.number, len(epoch.metrics)))
 
 
 def listen(receiver: Connection, shown: Progress) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import filelock
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import PRECISIONS, Config, ConfigError
+from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
 from fmnist_lab.runs.runs import Runs
@@ -24,12 +24,28 @@ from fmnist_lab.training import environment, trainer
 from fmnist_lab.training.model import FashionClassifier, network_of
 
 from . import cluster
+from .crew import Crew, crew, insisted, resolve
 from .processes import local_processes, report_from_worker
-from .progress import Progress, bar, duration, estimate, settings_text, speed
+from .progress import Progress, bar, settings_text
 
 # Every run keeps its test predictions (13 KB): only another training could restore them.
 KEPT = frozenset({"predictions"})
+# Faults of what all runs need, which end a sweep; any other is one run's own.
+COMMON = (ConfigError, data.DataError, records.RecordError)
 _loading = threading.Lock()
+
+
+class FailedRuns(RuntimeError):
+    """Runs of a sweep that failed while the others were trained and kept: which, and why."""
+
+    def __init__(self, failed: dict[Config, str], trained: int):
+        self.failed = failed
+        lines = [f"{settings_text(config)}: {why}" for config, why in failed.items()]
+        said = f"{len(failed)} run(s) failed; the other {trained} are trained and kept."
+        super().__init__("\n".join([said, *lines]))
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
+        return str(self).splitlines()
 
 
 def sweep(
@@ -45,11 +61,12 @@ def sweep(
 
     `executor` is any `concurrent.futures.Executor`, `scheduler` the address of a Dask cluster's;
     left out, the one that the environment variable FMNIST_LAB_SCHEDULER names. Without either,
-    missing runs train in this process (a single one, or stacks of seeds on a GPU) or in local
+    missing runs train in this process (one at a time, or stacks of seeds on a GPU) or in local
     processes, one thread each. Each worker has `device` on its own machine, "auto" its GPU if it
     has one. Every run is saved as it ends: interrupted, the next call continues.
 
-    Raises `ConfigError` for a device that is not there or a cluster that cannot be used.
+    Raises `ConfigError` for a device that is not there, a cluster that cannot be used, or what is
+    too large (`TooLarge`) and not insisted on; and, once all the others are trained, `FailedRuns`.
     """
     address = cluster.address(scheduler) if executor is None else None
     if executor is None and address is None:
@@ -57,90 +74,12 @@ def sweep(
     missing = records.missing(dict.fromkeys(configs), keep)
     if missing:
         with crew(device, executor, address) as all_workers:
+            if not insisted():
+                all_workers.admit(missing)
             if progress:
                 print(all_workers.estimate_text(missing), file=sys.stderr)
             train_all(missing, keep, device, all_workers, progress)
     return records.find(configs, keep)
-
-
-def resolve(device: str) -> str:
-    """Return the device to train on: "cpu", "cuda" or "cuda:N"; "auto" takes a GPU if there is one.
-
-    Raises `ConfigError` if the name is unknown or the machine has no such device.
-    """
-    count = torch.cuda.device_count()
-    allowed = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{n}" for n in range(count))]
-    if device not in allowed:
-        raise ConfigError(f"device is {device!r}; this machine allows {', '.join(allowed)}.")
-    return ("cuda" if count else "cpu") if device == "auto" else device
-
-
-# --- who trains ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Worker:
-    """One that trains: a core or a GPU, wherever it is."""
-
-    device: str  # of its own machine: "cpu", "cuda" or "cuda:N"
-    speeds: Mapping[str, float]  # floating-point operations a second, by precision
-
-    @classmethod
-    def here(cls, device: str) -> Worker:
-        """Return what a worker on this machine is."""
-        device = resolve(device)
-        return cls(device, {precision: speed(device, precision) for precision in PRECISIONS})
-
-    def seconds(self, configs: Sequence[Config]) -> float:
-        """Return how long it takes at most to train these, one after the other."""
-        return sum(estimate(config, self.speeds) for config in configs)
-
-
-@dataclass(frozen=True)
-class Crew:
-    """Those who train together: an executor's workers or, without one, this machine's."""
-
-    workers: list[Worker]
-    executor: Executor | None = None
-    called: str = ""  # at the end of a sentence
-
-    def jobs(self, missing: Sequence[Config]) -> list[list[Config]]:
-        """Return the jobs, cut for a CPU if any worker has one: a stack could keep it long."""
-        on_cpu = [worker for worker in self.workers if worker.device == "cpu"]
-        return stacks(missing, (on_cpu or self.workers)[0])
-
-    def estimate_text(self, missing: Sequence[Config]) -> str:
-        """Say how many runs are to be trained and how long that takes at most."""
-        alone = sorted(worker.seconds(missing) for worker in self.workers)
-        seconds = 1 / sum(1 / time for time in alone[: len(self.jobs(missing))])
-        devices = ", ".join(sorted({worker.device for worker in self.workers}))
-        said = f"Training {len(missing)} run(s) on {devices}: about {duration(seconds)} at most"
-        return f"{said}{self.called}."
-
-
-@contextmanager
-def crew(device: str, executor: Executor | None, address: str | None) -> Iterator[Crew]:
-    """Yield the workers of an executor, of the cluster at an address, or of this machine."""
-    if executor is not None:  # nothing says how many it has
-        yield Crew([executor.submit(Worker.here, device).result()], executor, " on one worker")
-    elif address is not None:
-        with cluster.connect(address) as connected:
-            workers = connected.ask(Worker.here, device)
-            yield Crew(workers, connected.executor(), f" on {len(workers)} worker(s)")
-    else:
-        own = Worker.here(device)
-        yield Crew([own] * (environment.usable_cpus() if own.device == "cpu" else 1))
-
-
-def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
-    """Group configs into jobs, cheapest first: one a setting on a GPU, one a run on a CPU.
-
-    On a CPU a stack gains nothing over processes: a core is busy with one network.
-    """
-    configs = sorted(configs, key=lambda c: (worker.seconds([c]), str(replace(c, seed=0))))
-    if worker.device == "cpu":
-        return [[config] for config in configs]
-    return [list(job) for _, job in itertools.groupby(configs, lambda c: replace(c, seed=0))]
 
 
 # --- training ------------------------------------------------------------------------------------
@@ -149,39 +88,74 @@ def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
 def train_all(
     missing: Sequence[Config], keep: frozenset[str], device: str, by: Crew, progress: bool
 ) -> None:
-    """Train every missing run and save it as it ends."""
-    jobs = by.jobs(missing)
+    """Train every missing run and save it as it ends; raise `FailedRuns` last if any failed."""
+    failed: dict[Config, str] = {}
     with bar(len(missing), progress) as shown:
-        if by.executor is not None:
-            submit = by.executor.submit
-            collect({submit(train_away, job, keep, device): job for job in jobs}, keep, shown)
-        elif by.workers[0].device != "cpu" or len(missing) == 1:
-            for job in jobs:
-                train_job(job, keep, by.workers[0].device, shown.epoch)
-                shown.finish(job)
-        else:
-            with local_processes(min(len(by.workers), len(missing)), shown) as pool:
-                futures = [pool.submit(train_job, job, keep, "cpu", threads=1) for job in jobs]
-                collect(dict(zip(futures, jobs, strict=True)), keep, shown)
+        for job, ended in outcomes(missing, keep, device, by, shown):
+            if isinstance(ended, str):
+                failed |= dict.fromkeys(job, ended)
+            else:
+                for run in ended:  # a worker's own store may be on another machine
+                    if records.load(run.config, keep) is None:
+                        records.save(run)
+            shown.finish(job)
+    if failed:
+        raise FailedRuns(failed, len(missing) - len(failed))
 
 
-def collect(jobs: dict[Future[Runs], list[Config]], keep: frozenset[str], shown: Progress) -> None:
-    """Save the runs of jobs as they end; a worker's own store may be on another machine."""
+def outcomes(
+    missing: Sequence[Config], keep: frozenset[str], device: str, by: Crew, shown: Progress
+) -> Iterator[tuple[list[Config], Runs | str]]:
+    """Yield each job as it ends, with its runs or what became of them in a sentence."""
+    jobs = by.jobs(missing)
+    if by.executor is not None:
+        there = partial(attempt, train_away, keep=keep, device=device)
+        yield from collect(partial(by.executor.submit, there), jobs, by.killed)
+    elif by.workers[0].device != "cpu" or by.at_once(missing) == 1:
+        for job in jobs:
+            yield job, attempt(train_job, job, keep, by.workers[0].device, shown.epoch)
+    else:
+        with local_processes(by.at_once(missing), shown) as pool:
+            here = partial(attempt, train_job, keep=keep, device="cpu", threads=1)
+            yield from collect(partial(pool.submit, here), jobs, by.killed)
+
+
+def collect(
+    submit: Callable[[list[Config]], Future[Runs | str]],
+    jobs: Sequence[list[Config]],
+    killed: type[Exception],
+) -> Iterator[tuple[list[Config], Runs | str]]:
+    """Yield jobs as they end; what was killed here is tried once more, alone, with all memory."""
+    futures = {submit(job): job for job in jobs}
+    again = []
     try:
-        for future in as_completed(jobs):
+        for future in as_completed(futures):
             try:
-                runs = future.result()
-            except Exception as error:
-                error.add_note(f"in the run {settings_text(jobs[future][0])}")
-                raise
-            for run in runs:
-                if records.load(run.config, keep) is None:
-                    records.save(run)
-                shown.finish([run.config])
-    except BaseException:
-        for future in jobs:
+                yield futures[future], future.result()
+            except BrokenExecutor:
+                again.append(futures[future])
+            except killed:
+                yield futures[future], "its workers were killed: see their logs (memory?)."
+        for job in again:
+            try:
+                yield job, submit(job).result()
+            except BrokenExecutor:
+                yield job, "its process was killed, and again when it was alone (memory?)."
+    finally:
+        for future in futures:
             future.cancel()
+
+
+def attempt(train: Callable[..., Runs], configs: list[Config], *args: Any, **options: Any) -> Any:
+    """Return the runs of a job, or a sentence with the fault that is its own."""
+    try:
+        return train(configs, *args, **options)
+    except COMMON:
         raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return f"{''.join(traceback.format_exception_only(error)).strip()} ({where})"
 
 
 def train_away(configs: list[Config], keep: frozenset[str], device: str) -> Runs:
@@ -241,6 +215,10 @@ def locked(configs: Sequence[Config]) -> Iterator[None]:
     finally:
         for lock in locks:
             lock.release()
+        for name in names:  # who waits for a lock of a run on record finds that
+            if records.own_path(name).exists():
+                with suppress(OSError):  # Windows keeps a file that another has open
+                    (folder / f"{name}.lock").unlink()
 
 
 def loaded(device: str) -> data.Data:

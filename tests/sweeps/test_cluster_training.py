@@ -230,17 +230,23 @@ def test_a_worker_killed_while_it_trains_costs_no_run(
     assert stored(there) - before == {run.id for run in runs}
 
 
-def test_a_run_that_kills_its_workers_ends_the_sweep_with_a_sentence(
-    start_scheduler, start_worker, deadly, not_here
+def test_a_run_that_kills_its_workers_fails_alone(
+    start_scheduler, start_worker, deadly, there, published, monkeypatch
 ):
+    monkeypatch.setenv("FMNIST_LAB_HOME", str(there))
     address, _ = start_scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0)
     start_worker(address, deadly, until=1, NTH=1)
-    with pytest.raises(ClusterError) as caught:
-        sweep.sweep(seeds(1, width=13), scheduler=address, progress=False)
-    assert str(caught.value) == (
-        "1 worker(s) died in the run cross_entropy 1x13 batch 100 rate 2.05e-4 seed 0: see their "
-        "logs; they may need more memory (--memory-limit). Finished runs are kept."
-    )
+    start_worker(address, until=2)
+    with pytest.raises(sweep.FailedRuns) as caught:
+        sweep.sweep(seeds(4, width=13), scheduler=address, progress=False)
+    first, *named = str(caught.value).splitlines()
+    kept = records.find(seeds(4, width=13))
+    assert kept  # without a second chance, what else waited for the dead worker may fail too
+    assert len(kept) + len(named) == 4
+    assert first == f"{len(named)} run(s) failed; the other {len(kept)} are trained and kept."
+    for line in named:
+        assert line.startswith("cross_entropy 1x13 batch 100 rate 2.05e-4 seed ")
+        assert line.endswith(": its workers were killed: see their logs (memory?).")
 
 
 def test_a_scheduler_that_is_lost_ends_the_sweep_with_a_sentence_and_finished_runs_are_kept(

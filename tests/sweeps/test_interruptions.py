@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from fmnist_lab.runs import records
@@ -16,14 +17,16 @@ from fmnist_lab.sweeps import studies, sweep
 
 pytestmark = pytest.mark.slow
 
-# One worker process, so that a machine of many cores does not start many.
+# Two processes that train, however many cores there are, and however soon one would be done.
 # A program started in the background ignores Ctrl-C and hands that on; one in a terminal does not.
 COMMAND_LINE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from fmnist_lab.training import environment
 from fmnist_lab.__main__ import main
-environment.usable_cpus = lambda: 1
+from fmnist_lab.sweeps import crew
+environment.usable_cpus = lambda: 2
+crew.STARTING = 0
 sys.exit(main(sys.argv[1:]))
 """
 BESIDE = """
@@ -52,11 +55,11 @@ def start(home) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts a process in a group of its own, as a terminal does."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(code, *arguments):
+    def start(code, *arguments, **environment):
         process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         )  # fmt: skip
         started.append(process)
         return process
@@ -118,3 +121,66 @@ def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_
     assert sorted(here + there) == sorted(missing)
     assert [run.config for run in runs] == configs
     assert {path: time for path, time in kept(home).items() if path in before} == before
+
+
+def test_a_killed_worker_costs_no_run_and_no_other_worker(home, start):
+    process = start(COMMAND_LINE, "run", "width", *FLAGS)
+    wait_for_more_runs(home, process, than=2)
+    workers = trainers(process)
+    workers[0].kill()
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said
+    assert len(kept(home)) == 20
+    assert "Traceback" not in said
+
+
+def trainers(process):
+    """Return the processes that train for a sweep: all that a multiprocessing parent spawned."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+OUT_OF_MEMORY = (
+    """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (12 * 2**30, 12 * 2**30))  # bytes a process may address
+"""
+    + COMMAND_LINE
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_configuration_that_always_fails_fails_alone_and_is_told_with_a_status(home, start):
+    flags = [flag for flag in FLAGS if not flag.startswith(("--width", "--depth", "--seeds"))]
+    flags += ["--width", "8", "16384", "--depth=16", "--seeds=2"]
+    process = start(OUT_OF_MEMORY, "run", "width", *flags, FMNIST_LAB_ANYWAY="1")
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, said
+    first, *named = said.splitlines()[-3:]
+    assert first == "2 run(s) failed; the other 2 are trained and kept."
+    for seed, line in enumerate(named):
+        assert line.startswith(f"cross_entropy 16x16384 batch 50 rate 2.05e-5 seed {seed}: ")
+        assert "memory" in line
+    assert "Traceback" not in said
+    assert len(kept(home)) == 2
+
+
+SCRIPT = """
+from fmnist_lab import study
+from fmnist_lab.sweeps import crew
+crew.STARTING = 0
+runs = study("width").vary(depth=1, width=8, train_size=500, epochs=1, seeds=2).runs()
+print(len(runs))
+"""
+
+
+def test_a_script_may_train_without_a_guard_against_being_imported(home, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "2\n", done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,12 +5,18 @@
 
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+import signal
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from types import SimpleNamespace
+
+import pytest
 
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps import processes
 from fmnist_lab.sweeps.progress import Progress
+from fmnist_lab.sweeps.sweep import collect
 
 
 def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message():
@@ -34,3 +40,54 @@ def test_a_pool_has_the_private_processes_that_we_end():
             "ProcessPoolExecutor no longer keeps its processes by number in _processes: "
             "processes.terminate needs terminate_workers (Python 3.14) instead."
         )
+
+
+def test_an_epoch_is_told_in_a_message_that_no_kill_can_cut_in_two():
+    """POSIX promises it of 512 bytes."""
+    config = Config(loss="mae_probabilities", learning_rate=1.2345678e-9, seed=2**32 - 1)
+    assert len(ForkingPickler.dumps((config, 10_000, 10_000))) < 500
+
+
+def die(times: int, diary: str) -> int:
+    """End this process unless the diary says that it did so as often; return its number."""
+    with Path(diary).open("ab") as file:
+        if file.tell() < times:
+            file.write(b".")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+@pytest.fixture
+def two_processes():
+    silent = SimpleNamespace(update=lambda n: None, set_postfix_str=lambda text, refresh: None)
+    with processes.local_processes(2, Progress(silent)) as two:
+        yield two
+
+
+@pytest.mark.slow
+def test_a_killed_process_takes_its_own_job_along_and_no_other(two_processes, tmp_path):
+    diary = str(tmp_path / "diary")
+    jobs = [two_processes.submit(die, times, diary) for times in (0, 0, 1, 0, 0, 0)]
+    with pytest.raises(BrokenExecutor):
+        jobs.pop(2).result()
+    numbers = [job.result() for job in jobs]
+    assert set(numbers[:2]) & set(numbers[2:])  # the other process went on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("times", "ends"), [(1, "well"), (2, "killed")])
+def test_a_killed_job_is_tried_once_more_when_the_others_are_done(
+    times, ends, two_processes, tmp_path
+):
+    deaths = {0: 0, 1: times, 2: 0}
+
+    def submit(job):
+        seed = job[0].seed
+        return two_processes.submit(die, deaths[seed], str(tmp_path / str(seed)))
+
+    jobs = [[Config(seed=seed)] for seed in deaths]
+    *others, (job, ended) = collect(submit, jobs, BrokenExecutor)
+    assert sorted(other[0][0].seed for other in others) == [0, 2]
+    assert job == jobs[1]
+    assert str(ended).startswith("its process was killed") == (ends == "killed")

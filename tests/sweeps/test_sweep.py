@@ -1,5 +1,6 @@
 """fmnist_lab.sweeps.sweep: what is missing is trained once and kept, and nothing else is."""
 
+import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,22 +10,15 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from fmnist_lab.config import PRECISIONS, Config, ConfigError
+from fmnist_lab import data
+from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
-from fmnist_lab.sweeps import progress, sweep
+from fmnist_lab.sweeps import crew, progress, sweep
 from fmnist_lab.training import environment, trainer
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
 STEPS = frozenset({"step_losses"})
-
-
-def at(speed):
-    """Return the same speed in every precision."""
-    return dict.fromkeys(PRECISIONS, speed)
-
-
-CPU, GPU = sweep.Worker("cpu", at(5e10)), sweep.Worker("cuda:0", at(1e13))
 
 
 class InThisThread(Executor):
@@ -163,44 +157,6 @@ def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeyp
     assert trained.count(SEEDS[0]) == 1
 
 
-def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
-    wide = [replace(config, width=16) for config in SEEDS]
-    configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
-    assert sweep.stacks(configs, CPU) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
-    assert sweep.stacks(configs, GPU) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
-
-
-def test_a_small_network_in_many_small_steps_is_not_cheap():
-    long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
-    assert progress.arithmetic(long) < progress.arithmetic(short)
-    assert sweep.stacks([long, short], CPU) == [[short], [long]]
-
-
-@pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"patience": 3}])
-def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
-    configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
-    jobs = sweep.stacks(configs, GPU)
-    assert sorted(len(job) for job in jobs) == [3, 3]
-
-
-@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
-def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
-    for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
-        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
-        with pytest.raises(ConfigError) as caught:
-            sweep.sweep([], device=device)
-        assert str(caught.value) == f"device is {device!r}; this machine allows {allowed}."
-
-
-def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert [sweep.resolve(device) for device in ("auto", "cpu")] == ["cpu", "cpu"]
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert [sweep.resolve(device) for device in ("auto", "cpu", "cuda:0")] == [
-        *("cuda", "cpu", "cuda:0")
-    ]
-
-
 # --- What is said
 
 
@@ -244,55 +200,11 @@ def test_without_progress_nothing_is_said(trained, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-# --- Who trains together
-
-
-@pytest.fixture
-def an_hour(monkeypatch):
-    """Every run takes an hour of a worker of speed 1."""
-    monkeypatch.setattr(sweep, "estimate", lambda config, speeds: 3600 / speeds["float32"])
-
-
-@pytest.mark.usefixtures("an_hour")
-def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
-    monkeypatch.setattr(sweep, "speed", lambda device, precision: 1.0)
-    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
-        monkeypatch.setattr(environment, "usable_cpus", lambda cores=cores: cores)
-        with sweep.crew("cpu", None, None) as crew:
-            expected = f"Training 3 run(s) on cpu: about {text} at most."
-            assert crew.estimate_text(SEEDS) == expected
-
-
-@pytest.mark.usefixtures("an_hour")
-@pytest.mark.parametrize(
-    ("workers", "said"),
-    [
-        ([("cuda", 1.0)], "on cuda: about 3.0 h"),
-        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's job
-        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
-        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
-        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
-    ],
-)
-def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
-    workers, said
-):
-    crew = sweep.Crew(
-        [sweep.Worker(device, at(speed)) for device, speed in workers], called=" on all"
-    )
-    assert crew.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
-
-
-def test_seeds_are_stacked_where_every_worker_has_a_gpu():
-    gpu, other, cpu = (sweep.Worker(device, at(1e10)) for device in ("cuda", "cuda:1", "cpu"))
-    assert sweep.Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
-    assert sweep.Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
-
-
 @pytest.fixture
 def known_speed(monkeypatch):
-    """A speed that need not be measured, on devices this machine may not have."""
-    monkeypatch.setattr(sweep, "speed", lambda device, precision: 1e10)
+    """A speed and memory that need not be measured, on devices this machine may not have."""
+    monkeypatch.setattr(crew, "speed", lambda device, precision: 1e10)
+    monkeypatch.setattr(crew, "free", lambda device: 1e12)
 
 
 @pytest.mark.usefixtures("home", "published", "known_speed")
@@ -318,13 +230,36 @@ def test_a_worker_trains_on_the_devices_of_its_own_machine_whatever_this_one_has
     assert jobs == [(SEEDS, "cuda" if device == "auto" else device)]
 
 
-def test_a_job_that_fails_names_its_run(trained, monkeypatch):
+@pytest.mark.parametrize("trainers", [InThisThread(), None], ids=["an executor", "here"])
+def test_a_run_that_fails_fails_alone_and_is_named_at_the_end(trainers, trained, monkeypatch):
+    train = trainer.train
+
+    def fail_at_seed_1(configs, *arguments, **options):
+        if configs[0].seed == 1:
+            raise MemoryError("no room for it")
+        return train(configs, *arguments, **options)
+
+    monkeypatch.setattr(trainer, "train", fail_at_seed_1)
+    monkeypatch.setattr(environment, "usable_cpus", lambda: 1)
+    configs = SEEDS if trainers else SEEDS[1:2]  # two here would be trained in other processes
+    with pytest.raises(sweep.FailedRuns) as caught:
+        sweep.sweep(configs, executor=trainers, progress=False)
+    assert [run.config for run in records.find(SEEDS)] == ([SEEDS[0], SEEDS[2]] * bool(trainers))
+    first, second = str(caught.value).splitlines()
+    assert first == f"1 run(s) failed; the other {len(configs) - 1} are trained and kept."
+    assert re.fullmatch(
+        r"cross_entropy 1x8 batch 100 rate 2.05e-4 seed 1: MemoryError: no room for it "
+        r"\(test_sweep.py, line \d+\)",
+        second,
+    )
+    assert caught.value._render_traceback_() == [first, second]
+
+
+@pytest.mark.parametrize("fault", [ConfigError, data.DataError, records.RecordError])
+def test_a_fault_of_what_all_runs_need_ends_the_sweep(fault, trained, monkeypatch):
     def fail(configs, *arguments, **options):
-        raise OSError("the disk is full")
+        raise fault("told in a sentence")
 
     monkeypatch.setattr(trainer, "train", fail)
-    with pytest.raises(OSError, match="the disk is full") as caught:
-        sweep.sweep(SEEDS[:2], executor=InThisThread(), progress=False)
-    assert caught.value.__notes__ in (
-        [f"in the run cross_entropy 1x8 batch 100 rate 2.05e-4 seed {seed}"] for seed in (0, 1)
-    )
+    with pytest.raises(fault, match="told in a sentence"):
+        sweep.sweep(SEEDS, executor=InThisThread(), progress=False)

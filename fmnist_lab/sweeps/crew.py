@@ -1,0 +1,172 @@
+"""Who trains: the workers here or of a cluster, how long they take, what they have room for."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psutil
+import torch
+
+from fmnist_lab.config import PRECISIONS, Config, ConfigError
+from fmnist_lab.training import environment
+from fmnist_lab.training.model import parameter_count
+
+from . import cluster
+from .progress import duration, estimate, settings_text, speed
+
+STARTING = 5.0  # seconds that a process takes until it trains: it imports PyTorch
+LONGEST = 24 * 3600.0  # seconds that a sweep may take at most without being asked for expressly
+ANYWAY = "FMNIST_LAB_ANYWAY"  # the environment variable that asks for it
+# What a process holds whatever it trains: PyTorch and the images, in both types. Measured with
+# `tests/sweeps/test_crew.py`, as is the rest of `memory`.
+BYTES_AT_REST = 1.1e9
+
+
+class TooLarge(ConfigError):
+    """A sweep that its workers cannot hold, or that takes days; the message says how to insist."""
+
+
+def resolve(device: str) -> str:
+    """Return the device to train on: "cpu", "cuda" or "cuda:N"; "auto" takes a GPU if there is one.
+
+    Raises `ConfigError` if the name is unknown or the machine has no such device.
+    """
+    count = torch.cuda.device_count()
+    allowed = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{n}" for n in range(count))]
+    if device not in allowed:
+        raise ConfigError(f"device is {device!r}; this machine allows {', '.join(allowed)}.")
+    return ("cuda" if count else "cpu") if device == "auto" else device
+
+
+def memory(config: Config, members: int = 1) -> float:
+    """Return the bytes that training a stack of `members` needs at its peak, at most about.
+
+    A parameter is there five times a member (`Stack`), and nine times more while one that has
+    stopped is evaluated and its weights are packed; in bfloat16 rounded copies come on top.
+    """
+    copies = 36 + 20 * members + (4 + 4 * members) * (config.precision == "bfloat16")
+    layers = 2 * config.depth * config.width * config.batch_size * 4 * members
+    return BYTES_AT_REST + copies * parameter_count(config.depth, config.width) + layers
+
+
+def free(device: str) -> float:
+    """Return the bytes of memory that a device has free."""
+    if device == "cpu":
+        return psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One that trains: a core or a GPU, wherever it is."""
+
+    device: str  # of its own machine: "cpu", "cuda" or "cuda:N"
+    speeds: Mapping[str, float]  # floating-point operations a second, by precision
+    memory: float  # bytes that are free on it, shared by all workers of the device
+
+    @classmethod
+    def here(cls, device: str) -> Worker:
+        """Return what a worker on this machine is."""
+        device = resolve(device)
+        speeds = {precision: speed(device, precision) for precision in PRECISIONS}
+        return cls(device, speeds, free(device))
+
+    def seconds(self, configs: Sequence[Config]) -> float:
+        """Return how long it takes at most to train these, one after the other."""
+        return sum(estimate(config, self.speeds) for config in configs)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Those who train together: an executor's workers or, without one, this machine's."""
+
+    workers: list[Worker]
+    executor: Executor | None = None
+    called: str = ""  # at the end of a sentence
+    # What a job's future raises when the job ended the processes that worked on it.
+    killed: type[Exception] = BrokenExecutor
+
+    def jobs(self, missing: Sequence[Config]) -> list[list[Config]]:
+        """Return the jobs, cut for a CPU if any worker has one: a stack could keep it long."""
+        on_cpu = [worker for worker in self.workers if worker.device == "cpu"]
+        return stacks(missing, (on_cpu or self.workers)[0])
+
+    def at_once(self, missing: Sequence[Config]) -> int:
+        """Return how many of this machine's workers there is work and memory for, at least one.
+
+        One, which needs no process of its own, if it is done before others have started.
+        """
+        if self.workers[0].seconds(missing) < STARTING:
+            return 1
+        fitting = self.workers[0].memory // max(memory(*needs) for needs in self._sizes(missing))
+        return max(1, min(len(self.workers), len(self.jobs(missing)), int(fitting)))
+
+    def seconds(self, missing: Sequence[Config]) -> float:
+        """Return how long all together take at most."""
+        alone = sorted(worker.seconds(missing) for worker in self.workers)
+        count = len(self.jobs(missing)) if self.executor is not None else self.at_once(missing)
+        return 1 / sum(1 / time for time in alone[:count])
+
+    def estimate_text(self, missing: Sequence[Config]) -> str:
+        """Say how many runs are to be trained and how long that takes at most."""
+        devices = ", ".join(sorted({worker.device for worker in self.workers}))
+        seconds = duration(self.seconds(missing))
+        return f"Training {len(missing)} run(s) on {devices}: about {seconds} at most{self.called}."
+
+    def admit(self, missing: Sequence[Config]) -> None:
+        """Raise `TooLarge` for a run that no worker has memory for, and for what takes days."""
+        largest = max(self._sizes(missing), key=lambda needs: memory(*needs))
+        needed, free = memory(*largest), max(worker.memory for worker in self.workers)
+        faults = []
+        if needed > free:
+            faults.append(
+                f"{settings_text(largest[0])} needs about {needed / 1e9:.1f} GB of memory;"
+                f" {free / 1e9:.1f} GB are free."
+            )
+        if self.seconds(missing) > LONGEST:
+            faults.append(self.estimate_text(missing))
+        if faults:
+            raise TooLarge(
+                "\n".join(faults) + f"\nTo train it all the same, set {ANYWAY}=1: before the"
+                f" command, or in a notebook's first cell by %env {ANYWAY}=1."
+            )
+
+    def _sizes(self, missing: Sequence[Config]) -> list[tuple[Config, int]]:
+        """Return each job's first config and how many runs are in its stack."""
+        return [(job[0], len(job)) for job in self.jobs(missing)]
+
+
+@contextmanager
+def crew(device: str, executor: Executor | None, address: str | None) -> Iterator[Crew]:
+    """Yield the workers of an executor, of the cluster at an address, or of this machine."""
+    if executor is not None:  # nothing says how many it has
+        yield Crew([executor.submit(Worker.here, device).result()], executor, " on one worker")
+    elif address is not None:
+        with cluster.connect(address) as connected:
+            workers = connected.ask(Worker.here, device)
+            called = f" on {len(workers)} worker(s)"
+            yield Crew(workers, connected.executor(), called, connected.killed)
+    else:
+        own = Worker.here(device)
+        yield Crew([own] * (environment.usable_cpus() if own.device == "cpu" else 1))
+
+
+def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
+    """Group configs into jobs, cheapest first: one a setting on a GPU, one a run on a CPU.
+
+    On a CPU a stack gains nothing over processes: a core is busy with one network.
+    """
+    configs = sorted(configs, key=lambda c: (worker.seconds([c]), str(replace(c, seed=0))))
+    if worker.device == "cpu":
+        return [[config] for config in configs]
+    return [list(job) for _, job in itertools.groupby(configs, lambda c: replace(c, seed=0))]
+
+
+def insisted() -> bool:
+    """Return whether what is too large is asked for expressly."""
+    return bool(os.environ.get(ANYWAY))

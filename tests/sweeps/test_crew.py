@@ -1,0 +1,174 @@
+"""fmnist_lab.sweeps.crew: who trains, in what pieces, for how long, and whether there is room."""
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+import torch
+
+from fmnist_lab.config import PRECISIONS, Config, ConfigError
+from fmnist_lab.sweeps import crew, progress, sweep
+from fmnist_lab.sweeps.crew import Crew, Worker
+from fmnist_lab.training import environment
+
+CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
+SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
+
+
+def worker(device, speed, memory=1e12):
+    return Worker(device, dict.fromkeys(PRECISIONS, speed), memory)
+
+
+CPU, GPU = worker("cpu", 5e10), worker("cuda:0", 1e13)
+
+
+def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
+    wide = [replace(config, width=16) for config in SEEDS]
+    configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
+    assert crew.stacks(configs, CPU) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
+    assert crew.stacks(configs, GPU) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
+
+
+def test_a_small_network_in_many_small_steps_is_not_cheap():
+    long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
+    assert progress.arithmetic(long) < progress.arithmetic(short)
+    assert crew.stacks([long, short], CPU) == [[short], [long]]
+
+
+@pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"patience": 3}])
+def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
+    configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
+    jobs = crew.stacks(configs, GPU)
+    assert sorted(len(job) for job in jobs) == [3, 3]
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
+    for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        with pytest.raises(ConfigError) as caught:
+            sweep.sweep([], device=device)
+        assert str(caught.value) == f"device is {device!r}; this machine allows {allowed}."
+
+
+def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert [crew.resolve(device) for device in ("auto", "cpu")] == ["cpu", "cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert [crew.resolve(device) for device in ("auto", "cpu", "cuda:0")] == [
+        *("cuda", "cpu", "cuda:0")
+    ]
+
+
+@pytest.fixture
+def an_hour(monkeypatch):
+    """Every run takes an hour of a worker of speed 1."""
+    monkeypatch.setattr(crew, "estimate", lambda config, speeds: 3600 / speeds["float32"])
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
+    monkeypatch.setattr(crew, "speed", lambda device, precision: 1.0)
+    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
+        monkeypatch.setattr(environment, "usable_cpus", lambda cores=cores: cores)
+        with crew.crew("cpu", None, None) as together:
+            expected = f"Training 3 run(s) on cpu: about {text} at most."
+            assert together.estimate_text(SEEDS) == expected
+
+
+@pytest.mark.usefixtures("an_hour")
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ([("cuda", 1.0)], "on cuda: about 3.0 h"),
+        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's job
+        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
+        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
+        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
+    ],
+)
+def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
+    workers, said
+):
+    together = Crew([worker(device, speed) for device, speed in workers], called=" on all")
+    assert together.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
+
+
+def test_seeds_are_stacked_where_every_worker_has_a_gpu():
+    gpu, other, cpu = (worker(device, 1e10) for device in ("cuda", "cuda:1", "cpu"))
+    assert Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
+    assert Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
+
+
+# --- What there is room for
+
+PEAK = """
+import resource, sys
+from fmnist_lab.config import Config
+from fmnist_lab.sweeps import sweep
+sweep.train_job([Config(**eval(sys.argv[1]))], frozenset(eval(sys.argv[2])), "cpu")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize(
+    ("settings", "keep"),
+    [
+        ({"width": 8}, []),
+        ({"depth": 2, "width": 2096, "precision": "bfloat16"}, ["weights"]),
+        ({"depth": 2, "width": 256, "batch_size": 48_000, "train_size": 48_000}, []),
+    ],
+)
+def test_a_training_needs_about_the_memory_that_is_foreseen(settings, keep, home):
+    config = Config(**{"epochs": 1, "train_size": 500, "batch_size": 500} | settings)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, repr(asdict(config)), repr(keep)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert 0.7 < crew.memory(config) / float(done.stdout) < 1.4
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_as_many_train_at_once_as_there_is_memory_for():
+    free = 2.5 * crew.memory(CONFIG)
+    for cores, count in ((1, 1), (2, 2), (8, 2)):
+        assert Crew([worker("cpu", 1.0, free)] * cores).at_once(SEEDS) == count
+    assert Crew([worker("cpu", 1.0, 1.0)]).at_once(SEEDS) == 1  # who insists
+
+
+@pytest.mark.parametrize(("speed", "count"), [(1e12, 1), (1.0, 2)])
+def test_what_is_done_before_a_process_has_started_needs_none(speed, count):
+    assert Crew([worker("cpu", speed)] * 2).at_once(SEEDS) == count
+
+
+HUGE: dict[str, Any] = {"depth": 16, "width": 16_384}
+
+
+@pytest.mark.parametrize(
+    ("changes", "free", "said"),
+    [
+        (HUGE, 24e9, "16x16384 batch 100 rate 2.05e-4 seed 0 needs about 227.5 GB of memory; "),
+        ({}, 1e9, "1x8 batch 100 rate 2.05e-4 seed 0 needs about 1.1 GB of memory; 1.0 GB are"),
+        ({"epochs": 10_000, "train_size": 48_000, "width": 4192}, 1e12, "Training 3 run(s) on "),
+    ],
+)
+def test_what_there_is_no_room_or_no_day_for_is_said_before_it_starts(
+    changes, free, said, monkeypatch, home, published
+):
+    monkeypatch.setattr(crew.Worker, "here", lambda device: worker("cpu", 1e10, free))
+    monkeypatch.setattr(sweep, "train_all", None)
+    with pytest.raises(crew.TooLarge) as caught:
+        sweep.sweep([replace(seed, **changes) for seed in SEEDS])
+    first, *_, last = str(caught.value).splitlines()
+    assert said in first
+    assert last.startswith("To train it all the same, set FMNIST_LAB_ANYWAY=1: ")
+
+
+def test_who_insists_may_train_what_is_too_large(monkeypatch, trained):
+    monkeypatch.setattr(crew.Worker, "here", lambda device: worker("cpu", 1e10, 1.0))
+    monkeypatch.setenv("FMNIST_LAB_ANYWAY", "1")
+    assert len(sweep.sweep(SEEDS[:1], progress=False)) == 1
