@@ -17,13 +17,18 @@ from fmnist_lab.data import Data
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import HISTORY, Run
 from fmnist_lab.sweeps import sweep
-from fmnist_lab.training import trainer
+from fmnist_lab.training import environment, trainer
 from tests import built
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 # A stalled machine is no failure of an example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more process than cores: a third of the time tests wait for a page or a process."""
+    return environment.usable_cpus() + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

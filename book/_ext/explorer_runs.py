@@ -13,7 +13,8 @@ from fmnist_lab.runs.records import read_published
 
 def write(app: Sphinx, failure: Exception | None) -> None:
     """Write the file beside the explorer's script (handler of ``build-finished``)."""
-    if failure is None and app.builder.format == "html":
+    wanted = "explorer" in app.env.found_docs  # the page that loads it
+    if failure is None and app.builder.format == "html" and wanted:
         folder = Path(app.outdir) / "explorer"
         folder.mkdir(exist_ok=True)
         (folder / "runs.json").write_text(payload(read_published().values()))

@@ -30,7 +30,8 @@ def packed(data: Data) -> bytes:
 
 def write(app: Sphinx, failure: Exception | None) -> None:
     """Write the file beside the trainer's scripts (handler of ``build-finished``)."""
-    if failure is None and app.builder.format == "html":
+    wanted = "explorer" in app.env.found_docs  # the page that loads it
+    if failure is None and app.builder.format == "html" and wanted:
         folder = Path(app.outdir) / "trainer"
         folder.mkdir(exist_ok=True)
         (folder / "images.bin").write_bytes(packed(load()))

@@ -43,13 +43,16 @@ class Progress:
             if config not in self.done:  # a worker's last epochs may come after its runs
                 self.bar.set_postfix_str(f"{settings_text(config)}: epoch {number}", refresh=False)
                 self.shown[config] = self.shown.get(config, 0.0) + members / config.epochs
-                self.bar.update(members / config.epochs)
+                self._move(members / config.epochs)
 
     def finish(self, job: Sequence[Config]) -> None:
         """Show that a job's runs are done, whenever they stopped."""
         with self.lock:
             self.done.add(job[0])
-            self.bar.update(len(job) - self.shown.pop(job[0], 0.0))
+            self._move(len(job) - self.shown.pop(job[0], 0.0))
+
+    def _move(self, runs: float) -> None:
+        self.bar.update(min(runs, self.bar.total - self.bar.n))  # tqdm warns of a rounding error
 
 
 @contextmanager

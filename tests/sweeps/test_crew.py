@@ -120,7 +120,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     [
         ({"width": 8}, []),
         ({"depth": 2, "width": 2096, "precision": "bfloat16"}, ["weights"]),
-        ({"depth": 2, "width": 256, "batch_size": 48_000, "train_size": 48_000}, []),
     ],
 )
 def test_a_training_needs_about_the_memory_that_is_foreseen(settings, keep, home):

@@ -42,7 +42,7 @@ trainer.train = say
 configs = studies.study("width").vary(**eval(sys.argv[1])).configs()
 sweep.sweep(configs, executor=ThreadPoolExecutor(1), progress=False)
 """
-STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "seeds": 20}
+STUDY = {"width": 8, "depth": 1, "batch_size": 50, "train_size": 500, "seeds": 10}
 STUDY |= {"epochs": 40, "patience": 40}  # long enough that some runs are left when it is stopped
 PATIENCE = 300  # seconds: a busy machine takes long to start a process
 
@@ -88,13 +88,13 @@ def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     _, said = process.communicate(timeout=PATIENCE)  # until the workers' ends are closed as well
     assert process.returncode == 130
-    assert said.startswith("Training 20 run(s) on cpu: about ")
+    assert said.startswith("Training 10 run(s) on cpu: about ")
     assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
     assert "Traceback" not in said
-    assert "/20 runs [" in said
+    assert "/10 runs [" in said
     for path in kept(home):
         records.read_own(path)
-    assert 2 <= len(kept(home)) < 20
+    assert 2 <= len(kept(home)) < 10
 
 
 def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_run_once(
@@ -107,7 +107,7 @@ def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_
     before = kept(home)
     configs = studies.study("width").vary(**STUDY).configs()
     missing = {config.seed for config in records.missing(configs)}
-    assert 0 < len(missing) < 20
+    assert 0 < len(missing) < 10
 
     beside = start(BESIDE, repr(STUDY))
     wait_for_more_runs(home, beside, than=len(before))
@@ -130,7 +130,7 @@ def test_a_killed_worker_costs_no_run_and_no_other_worker(home, start):
     workers[0].kill()
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
-    assert len(kept(home)) == 20
+    assert len(kept(home)) == 10
     assert "Traceback" not in said
 
 

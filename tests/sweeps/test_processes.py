@@ -15,20 +15,24 @@ import pytest
 
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps import processes
-from fmnist_lab.sweeps.progress import Progress
+from fmnist_lab.sweeps.progress import Progress, bar
 from fmnist_lab.sweeps.sweep import collect
+
+
+def silent(text: str, refresh: bool) -> None:
+    pass
 
 
 def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message():
     for last_words in (b"", b"\x00\x00\x01\x00half"):
         updates: list[float] = []
-        bar = SimpleNamespace(update=updates.append, set_postfix_str=lambda text, refresh: None)
+        made = SimpleNamespace(update=updates.append, set_postfix_str=silent, total=1, n=0)
         receiver, sender = multiprocessing.Pipe(duplex=False)
         sender.send((Config(epochs=2), 1, 1))
         os.write(sender.fileno(), last_words)
         sender.close()
         with receiver:
-            processes.listen(receiver, Progress(bar))
+            processes.listen(receiver, Progress(made))
         assert updates == [0.5]
 
 
@@ -60,8 +64,7 @@ def die(times: int, diary: str) -> int:
 
 @pytest.fixture
 def two_processes():
-    silent = SimpleNamespace(update=lambda n: None, set_postfix_str=lambda text, refresh: None)
-    with processes.local_processes(2, Progress(silent)) as two:
+    with bar(1, progress=False) as shown, processes.local_processes(2, shown) as two:
         yield two
 
 

@@ -22,6 +22,12 @@ SPEED = dict.fromkeys(PRECISIONS, 1e10)  # floating-point operations a second
 class Bar(list[float]):
     """What a progress bar is told."""
 
+    total = 2
+
+    @property
+    def n(self):
+        return sum(self)
+
     def update(self, runs):
         self.append(runs)
 
@@ -42,6 +48,19 @@ def test_the_bar_moves_with_every_epoch_and_ends_at_the_number_of_runs():
     assert bar == [0.5, 0.5, 0.5, 0.0, 0.5]
     shown.advance(SEEDS[1], 2, 1)  # a worker's message may come after its run
     assert sum(bar) == 2
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=2))
+def test_the_bar_never_passes_its_end_which_tqdm_would_warn_of(epochs):
+    bar = Bar()
+    shown = progress.Progress(bar)
+    for config, last in zip(SEEDS, epochs, strict=True):
+        config = replace(config, epochs=last)
+        for number in range(last):
+            shown.advance(config, number + 1, 1)
+        shown.finish([config])
+        assert sum(bar) <= 2
+    assert sum(bar) == pytest.approx(2)
 
 
 @pytest.mark.parametrize(

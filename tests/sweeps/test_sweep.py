@@ -163,7 +163,9 @@ def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeyp
 def test_a_stack_of_which_some_runs_were_on_record_ends_the_bar_at_its_size(trained, made_up_run):
     records.save(made_up_run(SEEDS[0]))
     updates: list[float] = []
-    bar = SimpleNamespace(update=updates.append, set_postfix_str=lambda text, refresh: None)
+    bar = SimpleNamespace(
+        update=updates.append, set_postfix_str=lambda text, refresh: None, total=3, n=0
+    )
     shown = progress.Progress(bar)
     sweep.train_job(SEEDS, frozenset(), "cpu", shown.epoch)
     shown.finish(SEEDS)
