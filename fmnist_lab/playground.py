@@ -24,7 +24,7 @@ from .pictures.style import look, percent
 from .runs import records
 from .runs.run import HISTORY, Run
 from .runs.runs import Runs
-from .sweeps.crew import Worker
+from .sweeps.crew import Crew, Worker, insisted
 from .sweeps.progress import duration, settings_text
 from .sweeps.sweep import loaded, locked
 from .training import environment, trainer
@@ -41,8 +41,9 @@ TABS = ("Curves", "Mistakes", "First-layer weights", "Runs")
 class Playground(widgets.VBox):
     """Controls for one configuration; what it takes, a live curve, and a look into what it learnt.
 
-    Training goes on in a thread of its own, so the notebook stays free. A run that is stopped is
-    that of a configuration with as many epochs as were trained, and is kept like any other.
+    Training goes on in a thread of its own, so the notebook stays free. What is stopped ends
+    before its next batches, and is kept, like any other, as the run of a configuration with as
+    many epochs as were finished.
     Running its cell again makes a new panel, which stops the training of the one before.
     """
 
@@ -93,38 +94,49 @@ class Playground(widgets.VBox):
         self.thread.start()
 
     def end(self) -> None:
-        """Stop training after the epoch that is under way, and say so at once."""
-        self._stop.set()
-        self.stop.disabled = True
-        self._say("Stopping after this epoch.")
+        """Stop training after the batches that are under way."""
+        if self.thread is not None and self.thread.is_alive():
+            self.stop.disabled = True
+            self._say("Stopping.")
+            self._stop.set()
 
     def _work(self, config: Config) -> None:
         try:
             self._say("Loading the images.")
             fashion = loaded("cpu")
-            run = records.load(config, KEPT) or self._trained(config, fashion)
-            self._show(run, fashion)
+            with locked([config]):  # who trains the same elsewhere is waited for
+                run = records.load(config, KEPT) or self._trained(config, fashion)
+            if run is None:
+                self._say("Stopped before the first epoch was finished: there is no run to keep.")
+            else:
+                self._say(f"Drawing what {settings_text(run.config)} has learnt.")
+                self._show(run, fashion)
+        except ConfigError as fault:
+            self._say(str(fault))
         except Exception as fault:  # whatever it is, the panel says it and can be used again
             self._say(f"{type(fault).__name__}: {str(fault).splitlines()[0]}")
         finally:
             self.train.disabled, self.stop.disabled = False, True
 
-    def _trained(self, config: Config, fashion: Data) -> Run:
+    def _trained(self, config: Config, fashion: Data) -> Run | None:
+        """Return the run of what the panel trains, None if it is stopped in the first epoch."""
+        if not insisted():
+            Crew([Worker.here("cpu")]).admit([config])
         history: dict[str, list[float | None]] = {name: [] for name in HISTORY}
-        with locked([config]), environment.threads(config):
-            training = trainer.train([config], fashion, keep=KEPT)
-            for epoch in training:
-                for name, value in epoch.metrics[config.seed].items():
-                    history[name].append(value)
-                self._say(f"Epoch {epoch.number} of {config.epochs} at most.")
-                self._draw(0, partial(curves, compared=self.runs[-COMPARED + 1 :], now=history))
-                if self._stop.is_set() and not epoch.finished:
-                    self._say("Stopped: reading what was learnt.")
-                    epoch = training.send(True)
+        with environment.threads(config):
+            self._say(f"Epoch 1 of {config.epochs} at most.")
+            for epoch in trainer.train([config], fashion, keep=KEPT, stop=self._stop):
                 if epoch.finished:
                     records.save(epoch.finished[0])
                     return epoch.finished[0]
-        raise AssertionError("a training ends with a run")
+                if not epoch.metrics:
+                    self._say(f"Stopped after epoch {epoch.number}: reading what was learnt.")
+                    continue
+                self._say(f"Epoch {epoch.number + 1} of {config.epochs} at most.")
+                for name, value in epoch.metrics[config.seed].items():
+                    history[name].append(value)
+                self._draw(0, partial(curves, compared=self.runs[-COMPARED + 1 :], now=history))
+        return None
 
     def _show(self, run: Run, fashion: Data) -> None:
         self.runs = Runs([*(other for other in self.runs if other.id != run.id), run])
@@ -146,7 +158,8 @@ class Playground(widgets.VBox):
         self.images[place].value = content.getvalue()
 
     def _say(self, sentence: str) -> None:
-        self.status.value = f'<p role="status">{html.escape(sentence)}</p>'
+        told = f'<p role="status" style="white-space: pre-line">{html.escape(sentence)}</p>'
+        self.status.value = told
 
     def _estimate(self) -> None:
         """Say how long the training would take, or what is wrong with a control's value."""

@@ -3,14 +3,15 @@
 import html
 import re
 import time
-from threading import Event
+from dataclasses import replace
 
 import pytest
 
 from fmnist_lab.config import BOUNDS, NAMED, Config, names
-from fmnist_lab.playground import Playground
+from fmnist_lab.playground import KEPT, Playground
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import METRICS
+from fmnist_lab.training.trainer import train
 
 SMALL = {"depth": 1, "width": 8, "train_size": 500, "batch_size": 100, "epochs": 3}
 PNG = b"\x89PNG"
@@ -122,6 +123,8 @@ def test_a_second_press_while_training_changes_nothing(panel):
     choose(panel, **SMALL | {"epochs": 200, "patience": 200})
     panel.train.click()
     thread = panel.thread
+    while "Epoch 2" not in said(panel):
+        time.sleep(0.01)
     panel.train.click()
     assert panel.thread is thread
     panel.stop.click()
@@ -150,23 +153,37 @@ def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashio
     assert [image.value[:4] for image in panel.images] == [PNG] * 3
 
 
-def test_pressing_stop_is_answered_before_the_epoch_ends(panel, monkeypatch):
-    training = Event()
-
-    def one_long_epoch(*arguments, **options):
-        training.set()
-        assert released.wait(60)
-        raise RuntimeError("the epoch is over")
-        yield
-
-    released = Event()
-    monkeypatch.setattr("fmnist_lab.training.trainer.train", one_long_epoch)
-    choose(panel, **SMALL)
+def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):
+    choose(panel, **SMALL | {"batch_size": 1, "train_size": 48_000})
     panel.train.click()
-    assert training.wait(60)
+    while "Epoch 1 of 3" not in said(panel):
+        time.sleep(0.01)
     panel.stop.click()
-    assert said(panel) == "Stopping after this epoch."
-    assert panel.stop.disabled
-    released.set()
+    assert said(panel) == "Stopping."
     panel.thread.join(60)
-    assert not panel.thread.is_alive()
+    assert said(panel) == "Stopped before the first epoch was finished: there is no run to keep."
+    assert not panel.runs
+    assert not list((records.home() / "runs").glob("*.json"))
+    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+
+
+def test_stopping_in_the_middle_of_an_epoch_keeps_the_epochs_before(panel, fashion):
+    choose(panel, **SMALL | {"batch_size": 1, "train_size": 20_000})
+    panel.train.click()
+    while "Epoch 3 of 3" not in said(panel):
+        time.sleep(0.01)
+    panel.stop.click()
+    panel.thread.join(60)
+    (run,) = panel.runs
+    *_, last = train([replace(run.config, epochs=2)], fashion, keep=KEPT)
+    assert run.agrees(last.finished[0])
+    assert run.weights == last.finished[0].weights
+
+
+def test_what_would_take_days_or_more_memory_than_is_free_is_not_started(panel, monkeypatch):
+    monkeypatch.delenv("FMNIST_LAB_ANYWAY", raising=False)
+    choose(panel, depth=16, width=16384)
+    panel.train.click()
+    panel.thread.join(60)
+    assert "To train it all the same, set FMNIST_LAB_ANYWAY=1" in said(panel)
+    assert not panel.runs

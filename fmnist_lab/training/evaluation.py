@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,13 +37,19 @@ class Images:
         return cls(data.images.to(operands), targets, data.test_images.to(operands), test_targets)
 
 
-def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Tensor:
-    """Return the logits (S, 10, N) of the images at `indices` (S, N)."""
+def predict(
+    stack: Stack, pixels: Tensor, indices: Tensor, between: Callable[[], None] = lambda: None
+) -> Tensor:
+    """Return the logits (S, 10, N) of the images at `indices` (S, N).
+
+    `between` is called before each chunk of them; what it raises leaves the rest undone.
+    """
     logits = stack.flat.new_empty(stack.size, OUTPUT_DIM, indices.shape[1])
     sizes = {chunk.shape[1] for chunk in indices.split(CHUNK, 1)}
     gathered = {n: pixels.new_empty(stack.size, n, INPUT_DIM) for n in sizes}
     buffers = {n: stack.buffers(n) for n in sizes}
     for chunk, part in zip(indices.split(CHUNK, 1), logits.split(CHUNK, 2), strict=True):
+        between()
         images = gathered[chunk.shape[1]]
         torch.index_select(pixels, 0, chunk.reshape(-1), out=images.view(-1, INPUT_DIM))
         part.copy_(stack.forward([images.mT, *buffers[chunk.shape[1]]]))

@@ -74,12 +74,14 @@ def conclude(
 ) -> Run:
     """Evaluate a member that has stopped, `index` in its stack, and return its Run."""
     parts = {"train": member.train, "validation": member.validation}
-    last, logits = evaluate(stack.select([index]), images, parts, member.config.loss)
-    best = dict.fromkeys(last)
+    chosen = stack.select([index])
+    last, logits = evaluate(chosen, images, parts, member.config.loss)
+    best = dict(last) if member.best_epoch else dict.fromkeys(last)
     bulky: dict[str, str] = {}
     if member.best_epoch:
-        chosen = stack.select([index], best=True)
-        best, logits = evaluate(chosen, images, parts, member.config.loss)
+        if member.best_epoch < len(member.history["seconds"]):  # else it is the last
+            chosen = stack.select([index], best=True)
+            best, logits = evaluate(chosen, images, parts, member.config.loss)
         if "predictions" in keep:
             probability, classes = torch.softmax(logits, CLASSES).max(CLASSES)
             halves = torch.cat([classes, (probability * 255).round()])

@@ -155,6 +155,11 @@ class Stack:
             for target, source in zip(best, now, strict=True):
                 target[member].copy_(source[member])
 
+    def go_back(self, flat: Tensor) -> None:
+        """Take parameters of before, a copy of `self.flat`; Adam's moments stay."""
+        self.flat.copy_(flat)
+        self.round()
+
     def select(self, members: Sequence[int], *, best: bool = False) -> Stack:
         """Return a new stack of some members, at their best parameters if asked."""
 
@@ -322,16 +327,20 @@ class Training:
         sizes = {self.block, config.train_size % self.block or self.block}
         self.blocks = {n: Block(stack, pixels, targets, config, n) for n in sizes}
 
-    def epoch(self, order: Tensor) -> Tensor:
+    def epoch(self, order: Tensor, between: Callable[[], None] = lambda: None) -> Tensor:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Returns each image's logits (S, 10, train_size) before the step it was part of.
+        Returns each image's logits (S, 10, train_size) before the step it was part of. `between`
+        is called before each block of batches; what it raises leaves the rest undone.
         """
         # Adam's moments of pixels that are nearly always black decay to numbers below 1e-38,
         # with which processors compute many times slower; beside epsilon they are zero.
         torch.set_flush_denormal(True)
         try:
-            parts = order.split(self.block, 1)
-            return torch.cat([self.blocks[part.shape[1]].train(part) for part in parts], 2)
+            parts = []
+            for part in order.split(self.block, 1):
+                between()
+                parts.append(self.blocks[part.shape[1]].train(part))
+            return torch.cat(parts, 2)
         finally:
             torch.set_flush_denormal(False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 import torch
 
@@ -27,13 +28,18 @@ class Epoch:
     finished: list[Run]  # members that stopped after this epoch
 
 
+class Stopped(Exception):
+    """Raised between batches when the training is to stop."""
+
+
 def train(
     configs: Sequence[Config],
     data: Data,
     *,
     dtype: torch.dtype = torch.float32,
     keep: frozenset[str] = frozenset({"predictions"}),
-) -> Generator[Epoch, bool | None, None]:
+    stop: Event | None = None,
+) -> Iterator[Epoch]:
     """Train networks that differ only in their seed, on the device where `data` lies.
 
     `dtype` is the type of parameters, losses and, unless the config's precision is bfloat16, of
@@ -41,8 +47,9 @@ def train(
     out of it as Runs and leave the stack. `keep` names what a Run holds besides its metrics:
     "predictions" (of the test images), "step_losses" and "weights" (of the best epoch).
 
-    Who sends True after an epoch stops the rest there: the next Epoch has their Runs, those of
-    configs with so many `epochs`, which is what has been trained.
+    Who sets `stop`, in whatever thread, ends the training before the next batches: the epoch under
+    way is dropped, an Epoch without metrics says which was the last, and another has the Runs, as
+    of configs with so many `epochs`. There is none if not one epoch was finished.
 
     Raises `ValueError` if the configs differ in more than the seed, or share one.
     """
@@ -52,17 +59,25 @@ def train(
     members = [Member.of(c) for c in configs]
     stack = Stack([initial(c) for c in configs], images.pixels.device, dtype, operands)
     training = Training(stack, images.pixels, images.targets, config)
+
+    def between() -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
+        before = stack.flat if stop is None else stack.flat.clone()
         order = torch.stack([member.shuffled() for member in members]).to(
             stack.flat.device
         )  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
-        logits = training.epoch(order)  # (S, 10, N)
+        try:
+            logits = training.epoch(order, between)  # (S, 10, N)
+            unseen = predict(stack, images.pixels, validation, between)
+        except Stopped:
+            break
         losses, correct = score(logits, images.targets, order, config.loss)  # (S, N) each
-        judged = score(
-            predict(stack, images.pixels, validation), images.targets, validation, config.loss
-        )
+        judged = score(unseen, images.targets, validation, config.loss)
         means = torch.stack(
             [losses.mean(1), correct.mean(1), *(part.mean(1) for part in judged)], 1
         )
@@ -78,19 +93,21 @@ def train(
                 stack.keep_best(index)
             if member.stopped_by():
                 finished.append(conclude(stack, index, member, data, images, keep))
-        stop = yield Epoch(number, {m.config.seed: m.latest() for m in members}, finished)
-        if not (stop or finished):
-            continue
+        yield Epoch(number, {m.config.seed: m.latest() for m in members}, finished)
         left = [index for index, member in enumerate(members) if not member.stopped_by()]
-        if stop:
-            for index in left:
-                members[index].config = replace(members[index].config, epochs=number)
-            runs = [conclude(stack, index, members[index], data, images, keep) for index in left]
-            yield Epoch(number, {}, runs)
-        if stop or not left:
+        if not left:
             return
-        members, stack = [members[index] for index in left], stack.select(left)
-        training = Training(stack, images.pixels, images.targets, config)
+        if finished:
+            members, stack = [members[index] for index in left], stack.select(left)
+            training = Training(stack, images.pixels, images.targets, config)
+    trained = number - 1  # `stop` was set
+    yield Epoch(trained, {}, [])
+    if trained:
+        stack.go_back(before)
+        for member in members:
+            member.config = replace(member.config, epochs=trained)
+        runs = [conclude(stack, n, member, data, images, keep) for n, member in enumerate(members)]
+        yield Epoch(trained, {}, runs)
 
 
 def common(configs: Sequence[Config]) -> Config:

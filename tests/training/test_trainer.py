@@ -5,6 +5,7 @@ import math
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cache
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 
 from fmnist_lab import data
 from fmnist_lab.config import Config
+from fmnist_lab.data import Data
 from fmnist_lab.runs.run import HISTORY, Run, canonical
 from fmnist_lab.training import trainer
 from fmnist_lab.training.member import Member
@@ -27,7 +29,9 @@ OVERSHOT = replace(RESTLESS, seed=1, epochs=3, patience=9)  # best before the la
 EXPLODING = Config(
     loss="mse", depth=16, width=128, batch_size=64, learning_rate=1.0, train_size=64, epochs=3
 )
+WORSE = Config(width=8, batch_size=10, learning_rate=0.1, train_size=600, patience=99, seed=1)
 EVERYTHING = frozenset({"predictions", "step_losses"})
+ALL = EVERYTHING | {"weights"}
 
 
 def trained(configs, data, **options) -> dict[int, Run]:
@@ -271,16 +275,68 @@ def test_configs_that_make_no_stack_are_refused(configs, sentence, fashion):
         next(train(configs, fashion))
 
 
-def test_who_sends_true_gets_the_runs_of_as_many_epochs_as_were_trained(fashion):
-    configs = [Config(width=8, train_size=500, epochs=50, seed=seed) for seed in (0, 1)]
-    training = train(configs, fashion)
-    for epoch in training:
-        if epoch.number == 3:
-            stopped = training.send(True).finished
-    short = train([replace(config, epochs=3) for config in configs], fashion)
-    expected = [run for epoch in short for run in epoch.finished]
-    assert [run.config.epochs for run in stopped] == [3, 3]
-    assert all(run.agrees(other) for run, other in zip(stopped, expected, strict=True))
+class StopAt(Event):
+    """Set from the n-th time on that training asks; counts how often it did."""
+
+    def __init__(self, question: float = math.inf):
+        super().__init__()
+        self.asked, self.question = 0, question
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.asked >= self.question
+
+
+@cache
+def questions_an_epoch(config: Config, fashion: Data) -> int:
+    undisturbed = StopAt()
+    next(iter(train([config], fashion, stop=undisturbed)))
+    return undisturbed.asked
+
+
+# Where in an epoch training is stopped: before its first batch, between two of its batches,
+# between validation images.
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.6])
+@pytest.mark.parametrize(
+    "config",
+    [SMALL, WORSE, replace(WORSE, precision="bfloat16")],
+    ids=["best is last", "best before last", "bfloat16"],
+)
+def test_who_stops_in_epoch_three_has_the_run_of_two_epochs_to_the_bit(
+    config, share, fashion, stacks, computed
+):
+    each = questions_an_epoch(config, fashion)
+    stop = StopAt(2 * each + 1 + int(share * each))
+    *_, said, last = train([replace(config, epochs=50)], fashion, keep=ALL, stop=stop)
+    stopped = stacks[-1].flat
+    assert (said.number, said.metrics, said.finished) == (2, {}, [])
+    (run,) = last.finished
+    undisturbed = alone(replace(config, epochs=2), fashion, keep=ALL)
+    assert run.epochs == run.config.epochs == 2
+    assert computed(run) == computed(undisturbed)
+    assert torch.equal(stopped, stacks[-1].flat)
+
+
+def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
+    assert once(replace(SMALL, epochs=2)).best_epoch == 2
+    assert once(replace(WORSE, epochs=2)).best_epoch == 1
+
+
+@pytest.mark.parametrize("question", [1, 2])
+def test_who_stops_in_the_first_epoch_has_no_run(question, fashion):
+    epochs = list(train([SMALL], fashion, stop=StopAt(question)))
+    assert [(epoch.number, epoch.metrics, epoch.finished) for epoch in epochs] == [(0, {}, [])]
+
+
+def test_a_stop_ends_the_members_that_still_train_and_leaves_the_others_runs(fashion):
+    runs, stop = [], Event()
+    for epoch in train(seeds(replace(RESTLESS, epochs=50), 0, 1, 2), fashion, stop=stop):
+        runs += epoch.finished
+        if epoch.finished:  # the first, by its own patience
+            stop.set()
+    assert sorted(run.stopped_by for run in runs) == ["epochs", "epochs", "patience"]
+    assert len({run.epochs for run in runs}) == 1
+    assert [run.config.epochs for run in runs[1:]] == [run.epochs for run in runs[1:]]
 
 
 # --- What training and stopping never see
