@@ -31,6 +31,50 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return environment.usable_cpus() + 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs what is marked `endurance`, and only that, in its full form."""
+    parser.addoption("--endurance", action="store_true", help="try each promise at full length")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what is marked `endurance`, if that is asked for."""
+    if config.getoption("--endurance"):
+        items[:] = [item for item in items if item.get_closest_marker("endurance")]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print a table of what was tried at full length, and what was found."""
+    if terminalreporter.config.getoption("--endurance"):
+        terminalreporter.section("promises", sep="-")
+        for outcome in ("passed", "failed", "skipped"):
+            for report in terminalreporter.stats.get(outcome, []):
+                for promise, found in report.user_properties:
+                    terminalreporter.line(f"{outcome} | {promise} | {found}")
+
+
+class Trial:
+    """How often a promise is tried, and what was found."""
+
+    def __init__(self, request: pytest.FixtureRequest, record: Callable[[str, object], None]):
+        self.at_length = request.config.getoption("--endurance")
+        self.promise = request.node.get_closest_marker("endurance").args[0]
+        self.record = record
+
+    def times(self, short: int, full: int) -> int:
+        """Return how often to try: a few times, or as often as the full form does."""
+        return full if self.at_length else short
+
+    def found(self, sentence: str) -> None:
+        """Note what was tried and found, for the table of the full form."""
+        self.record(self.promise, sentence)
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Trial:
+    """How often the promise that the test is marked with is tried."""
+    return Trial(request, record_property)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Compute on one thread: the networks here are so small that two would wait for each other."""

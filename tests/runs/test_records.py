@@ -1,5 +1,6 @@
 """fmnist_lab.runs.records: runs are on disk whole or not at all, and are found again."""
 
+import itertools
 import json
 import math
 import multiprocessing
@@ -107,6 +108,50 @@ def start_process(target: Callable[..., object], *arguments: object) -> BaseProc
     process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
     process.start()
     return process
+
+
+def save_and_tell(runs: list[Run], told: Path) -> None:
+    """Save runs, and write down each as soon as it is saved."""
+    with told.open("a") as file:
+        for run in runs:
+            records.save(run)
+            file.write(f"{run.id}\n")
+            file.flush()
+
+
+@forks
+@pytest.mark.endurance("A finished run is never lost or half-written")
+def test_no_run_that_was_told_saved_is_lost_however_many_processes_are_killed(
+    run, home, tmp_path, trial
+):
+    writers, kills = trial.times(4, 16), trial.times(30, 1_000)
+    ballast = "0" * 100_000  # long enough that a save is cut in the middle
+    next_seed = itertools.count()
+    diaries: list[Path] = []
+
+    def write() -> BaseProcess:
+        seeds = itertools.islice(next_seed, 500)
+        runs = [replace(run, config=replace(CONFIG, seed=n), step_losses=ballast) for n in seeds]
+        diaries.append(tmp_path / str(len(diaries)))
+        return start_process(save_and_tell, runs, diaries[-1])
+
+    processes = [write() for _ in range(writers)]
+    for _ in range(kills):
+        time.sleep(random.uniform(0.0, 0.05))
+        place = random.randrange(writers)
+        processes[place].kill()
+        processes[place].join(60)
+        processes[place] = write()
+    for process in processes:
+        process.kill()
+        process.join(60)
+    told = [name for diary in diaries if diary.exists() for name in diary.read_text().split()]
+    for path in (home / "runs").glob("*.json"):
+        assert records.read_own(path).id == path.stem
+    lost = [name for name in told if not (home / "runs" / f"{name}.json").exists()]
+    assert not lost
+    assert len(told) > kills // 10
+    trial.found(f"{writers} processes, {kills:,} kills: {len(told):,} saves told, none lost")
 
 
 def save_again_and_again(run: Run, writer: int, times: float) -> None:
@@ -350,19 +395,25 @@ def test_a_line_that_is_no_run_is_named(many, tmp_path, line):
         records.read_lines(path)
 
 
-def changed(content: bytes) -> Iterator[bytes]:
-    """Yield every truncation, and every byte with one of its bits turned, a different one each."""
+def changed(content: bytes, ways: int) -> Iterator[bytes]:
+    """Yield every truncation, and every byte made so many others (of 255)."""
     for n in range(len(content)):
         yield content[:n]
-        yield content[:n] + bytes([content[n] ^ 1 << n % 8]) + content[n + 1 :]
+        for way in range(ways):
+            other = content[n] ^ (1 << n % 8 if ways == 1 else way + 1)
+            yield content[:n] + bytes([other]) + content[n + 1 :]
 
 
-def test_every_truncation_and_every_changed_byte_of_a_record_is_noticed(run):
+@pytest.mark.endurance("Damage of a record is noticed")
+def test_every_truncation_and_every_changed_byte_of_a_record_is_noticed(run, trial):
     content = records.encode(run).encode()
     assert records.decode(content) == run
-    for damaged in changed(content):
+    count = 0
+    for damaged in changed(content, trial.times(1, 255)):
+        count += 1
         with pytest.raises(ValueError):  # noqa: PT011  whatever json, a codec or we say
             records.decode(damaged)
+    trial.found(f"{count:,} truncations and changed bytes of {len(content):,}: all noticed")
 
 
 def test_a_record_of_every_schema_that_was_published_stays_readable():
