@@ -3,8 +3,9 @@
 import io
 import sys
 import types
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config as Traits
 
 from fmnist_lab import chapter
+from fmnist_lab.__main__ import main
 from fmnist_lab.chapter import Chapter, ParameterError
-from fmnist_lab.config import Bounds, ConfigError
+from fmnist_lab.config import Bounds, ConfigError, names
 from fmnist_lab.runs import records
 from fmnist_lab.sweeps.cluster import ClusterError
 from fmnist_lab.sweeps.studies import STUDIES
@@ -86,6 +90,75 @@ pytestmark = pytest.mark.usefixtures("home", "published")
 )
 def test_a_parameter_that_cannot_be_used_is_refused_in_one_sentence(given, sentence):
     assert faults(**given) == [sentence]
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.text(max_size=8),
+    st.floats(),
+    st.integers(),
+    st.binary(max_size=3),
+    st.lists(st.floats(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+    st.sampled_from(
+        ["1e-3x", "0x10", "\N{DIGIT FIVE}\N{COMBINING ENCLOSING KEYCAP}", "١٢", "-", "="]
+    ),
+    st.sampled_from([10**400, -(10**400), 1e308, 5e-324, 1j, object(), int, {1}, ...]),
+)
+
+
+UNTUNED = sorted(name for name, study in STUDIES.items() if study.tuned_by is None)
+
+
+@pytest.mark.endurance("A bad parameter is answered in a sentence that names it")
+def test_whatever_a_parameter_is_it_is_taken_or_named_in_a_sentence(trial, monkeypatch):
+    monkeypatch.setattr("fmnist_lab.chapter.sweep", None)  # nothing is trained
+    tried = Counter[str]()
+
+    @settings(max_examples=trial.times(200, 20_000), database=None)
+    @given(st.sampled_from(sorted(STUDIES)), st.sampled_from(chapter.PARAMETERS), JUNK)
+    def tries(name, parameter, value):
+        try:
+            Chapter(name, {parameter: value})
+        except ConfigError as fault:
+            for sentence in str(fault).splitlines():  # of a list one a value
+                assert sentence.startswith(f"{parameter} is ")
+                assert sentence.endswith(".")
+                assert len(sentence) < 1_000
+            tried["refused"] += 1
+        else:
+            tried["taken"] += 1
+
+    tries()
+    trial.found(f"chapters: {tried['refused']:,} refused in a sentence, {tried['taken']:,} taken")
+
+
+@pytest.mark.endurance("A bad parameter is answered in a sentence that names it")
+def test_whatever_the_command_line_is_given_it_is_taken_or_named_in_a_sentence(trial):
+    tried = Counter[int]()
+
+    @settings(max_examples=trial.times(100, 5_000), database=None)
+    @given(st.sampled_from(UNTUNED), st.sampled_from(names()), st.text(max_size=8))
+    def tries(name, parameter, value):
+        if parameter == "seed":
+            parameter = "seeds"
+        flag = f"--{parameter.replace('_', '-')}={value}"
+        said = io.StringIO()
+        with redirect_stderr(said), redirect_stdout(io.StringIO()):
+            try:
+                code = main(["run", name, flag, "--list"])
+            except SystemExit as end:  # argparse says what is wrong with the form
+                code = int(end.code or 0)
+        assert code in (0, 2)
+        if code:
+            last = said.getvalue().splitlines()[-1]
+            assert parameter in last.replace("-", "_")
+            assert len(last) < 1_000
+        tried[code] += 1
+
+    tries()
+    trial.found(f"command line: {tried[2]:,} refused in a sentence, {tried[0]:,} taken")
 
 
 def test_all_faults_are_named_at_once():

@@ -5,6 +5,25 @@ To start one, run `dask scheduler` on one machine and, on each machine that is t
 gives each a worker of its own). One thread a worker, because Python computes on one at a time.
 All of them need this package, in one version, and nothing else: each worker finds or fetches the
 data set itself. Where workers share a store (FMNIST_LAB_HOME), no two train the same run.
+
+Who reaches a scheduler or a worker may run any code there: what Dask sends is unpickled. A cluster
+is to be trusted as far as its network is. In one that others share, use TLS. Make a certificate
+once, and copy both files to every machine:
+
+    openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=lab -keyout key.pem -out ca.pem
+
+In their folder, say on every machine before you start anything,
+
+    export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
+    export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=$PWD/ca.pem
+    export DASK_DISTRIBUTED__COMM__TLS__SCHEDULER__CERT=$PWD/ca.pem
+    export DASK_DISTRIBUTED__COMM__TLS__SCHEDULER__KEY=$PWD/key.pem
+    export DASK_DISTRIBUTED__COMM__TLS__WORKER__CERT=$PWD/ca.pem
+    export DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY=$PWD/key.pem
+    export DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT=$PWD/ca.pem
+    export DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY=$PWD/key.pem
+
+and give all of them the address tls://HOST:8786, the scheduler by `--protocol tls`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,10 +97,11 @@ def start(there) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def start_scheduler(start, tmp_path_factory) -> Callable[..., tuple[str, int]]:
     """Return a function that starts a scheduler at a free port: its address and process id."""
 
-    def start_scheduler(**environment: object) -> tuple[str, int]:
+    def start_scheduler(*options: str, **environment: object) -> tuple[str, int]:
         file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
         process = start(
             *("scheduler", "--host=127.0.0.1", "--port=0", f"--scheduler-file={file}"),
+            *options,
             **environment,
         )
         deadline = time.monotonic() + PATIENCE
@@ -295,3 +297,33 @@ def test_a_cluster_with_another_version_of_the_package_is_refused(scheduler, not
     assert str(caught.value) == (
         f"the scheduler {scheduler} needs fmnist-lab 9.9, as here; it has: {there}."
     )
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_over_tls_only_who_has_the_certificate_reaches_the_cluster(
+    start_scheduler, start_worker, tmp_path, not_here, monkeypatch
+):
+    """Set up as the docstring of `fmnist_lab.sweeps.cluster` says."""
+    commands = re.findall(r"^    (openssl .*)$", str(cluster.__doc__), re.MULTILINE)
+    variables = re.findall(r"^    export (\w+)=(\S+)$", str(cluster.__doc__), re.MULTILINE)
+    assert commands
+    for command in commands:
+        subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    tls = {name: value.replace("$PWD", str(tmp_path)) for name, value in variables}
+    address, _ = start_scheduler("--protocol=tls", **tls)
+    assert address.startswith("tls://")
+    start_worker(address, until=0, **tls)
+    with pytest.raises(ClusterError) as caught:  # without the certificate
+        sweep.sweep(seeds(1, width=15), scheduler=address)
+    assert str(caught.value).startswith(f"the scheduler {address} cannot be used: ")
+    assert "\n" not in str(caught.value)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from fmnist_lab import study\n"
+        f"runs = study('width').vary(**{SMALL}, width=15, seeds=2).runs(scheduler={address!r})\n"
+        "print(len(runs))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], env=os.environ | tls, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr

@@ -1,6 +1,8 @@
 """Sweeps that are interrupted, killed and started beside each other, in real processes."""
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from fmnist_lab.runs import records
 from fmnist_lab.sweeps import studies, sweep
+from fmnist_lab.training import trainer
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +36,7 @@ BESIDE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fmnist_lab.sweeps import studies, sweep
+from fmnist_lab.training import trainer
 from fmnist_lab.training import trainer
 train = trainer.train
 def say(configs, *arguments, **options):
@@ -82,19 +86,65 @@ def wait_for_more_runs(home, process, than=0):
         time.sleep(0.02)
 
 
-def test_ctrl_c_ends_a_sweep_with_a_sentence_and_loses_the_run_in_progress_alone(home, start):
-    process = start(COMMAND_LINE, "run", "width", *FLAGS)
-    wait_for_more_runs(home, process, than=1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    _, said = process.communicate(timeout=PATIENCE)  # until the workers' ends are closed as well
-    assert process.returncode == 130
-    assert said.startswith("Training 10 run(s) on cpu: about ")
-    assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
-    assert "Traceback" not in said
-    assert "/10 runs [" in said
-    for path in kept(home):
-        records.read_own(path)
-    assert 2 <= len(kept(home)) < 10
+def trainers(process):
+    """Return the processes that train for a sweep: all that a multiprocessing parent spawned."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(fashion):
+    """What each run of the study computes when nothing disturbs it."""
+    configs = studies.study("width").vary(**STUDY).configs()
+    runs = [run for c in configs for epoch in trainer.train([c], fashion) for run in epoch.finished]
+    return {run.id: run for run in runs}
+
+
+@pytest.mark.endurance("A sweep that is disturbed continues")
+@pytest.mark.parametrize("kind", ["ctrl-c", "kill", "kill a process"])
+def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
+    kind, start, home, undisturbed, trial, published
+):
+    kept_on = 0
+    for attempt in range(times := trial.times(1, 20)):
+        shutil.rmtree(home / "runs", ignore_errors=True)
+        process = start(COMMAND_LINE, "run", "width", *FLAGS)
+        wait_for_more_runs(home, process, than=attempt % 7)
+        time.sleep(random.uniform(0, 0.5))
+        helpers = trainers(process)
+        if kind == "ctrl-c":
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        elif kind == "kill":
+            process.kill()
+        else:
+            helpers[attempt % 2].kill()
+        _, said = process.communicate(timeout=PATIENCE)  # until the helpers' ends are closed too
+        _, left = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert not left
+        assert process.returncode == {"ctrl-c": 130, "kill": -signal.SIGKILL}.get(kind, 0), said
+        assert "Traceback" not in said
+        assert said.startswith("Training 10 run(s) on cpu: about ")
+        assert "/10 runs [" in said
+        if kind == "ctrl-c":
+            last = "Stopped. Finished runs are kept; the same command continues.\n"
+            assert said.endswith(last)
+        before = kept(home)
+        kept_on += len(before)
+        assert len(before) == 10 if kind == "kill a process" else 0 < len(before) < 10
+
+        sweep.sweep(studies.study("width").vary(**STUDY).configs(), progress=False)  # again
+        assert {path: time for path, time in kept(home).items() if path in before} == before
+        found = {path.stem: records.read_own(path) for path in kept(home)}
+        assert found.keys() == undisturbed.keys()
+        assert all(run.agrees(undisturbed[name]) for name, run in found.items())
+        assert {path.suffix for path in (home / "runs").iterdir()} == {".json"}
+        assert [path.name for path in (home / "locks").iterdir()] == ["save.lock"]
+    trial.found(
+        f"{kind}, {times} times: {kept_on} runs were kept, the rest trained to the same bits"
+    )
 
 
 def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_run_once(
@@ -121,26 +171,6 @@ def test_killed_a_sweep_ends_its_workers_and_two_others_finish_it_training_each_
     assert sorted(here + there) == sorted(missing)
     assert [run.config for run in runs] == configs
     assert {path: time for path, time in kept(home).items() if path in before} == before
-
-
-def test_a_killed_worker_costs_no_run_and_no_other_worker(home, start):
-    process = start(COMMAND_LINE, "run", "width", *FLAGS)
-    wait_for_more_runs(home, process, than=2)
-    workers = trainers(process)
-    workers[0].kill()
-    _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, said
-    assert len(kept(home)) == 10
-    assert "Traceback" not in said
-
-
-def trainers(process):
-    """Return the processes that train for a sweep: all that a multiprocessing parent spawned."""
-    return [
-        child
-        for child in psutil.Process(process.pid).children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
 
 
 OUT_OF_MEMORY = (

@@ -1,10 +1,17 @@
 """fmnist_lab.sweeps.tuning: a bracket finds what the whole grid finds, and runs less."""
 
+import random
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab.sweeps.tuning import TUNING_RATES, Bracket, bracket
+from fmnist_lab.runs import records
+from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.tuning import TUNING_RATES, Bracket, Tuning, bracket
+
+TUNINGS = [study for study in STUDIES.values() if isinstance(study, Tuning)]
 
 # Accuracies with one hump: strictly rising to the best, strictly falling after it.
 humps = st.integers(0, len(TUNING_RATES) - 1).flatmap(
@@ -73,3 +80,28 @@ def test_why_rates_were_left_out_is_said():
     assert Bracket((1, 2)).reason((1, 2, 3)) == "not chosen yet"
     assert Bracket((1, 2, 3), 2).reason((1, 2, 3)) == "every rate was run"
     assert "one hump" in Bracket((1, 2, 3), 2).reason((1, 2, 3, 4))
+
+
+@pytest.mark.endurance("What selects does not see the test images")
+@pytest.mark.parametrize("tuning", TUNINGS, ids=lambda tuning: tuning.name)
+def test_a_rate_is_chosen_without_the_test_images(tuning, trial):
+    """Whatever the runs on record say of the test images, the choice is the same."""
+    runs = list(records.find(tuning.configs()))
+    chosen = tuning.chosen_rates(runs)
+    tries = trial.times(3, 100)
+    for attempt in range(tries):
+        chance = random.Random(attempt)
+        other = [
+            replace(run, best=at_random(run.best, chance), last=at_random(run.last, chance))
+            for run in runs
+        ]
+        assert tuning.chosen_rates(other) == chosen
+        assert tuning.settings(other) == tuning.settings(runs)
+    trial.found(f"{tuning.name}: {len(runs)} runs, {tries} times other test metrics: same choices")
+
+
+def at_random(metrics, chance):
+    return {
+        name: chance.random() if name.startswith("test") else value
+        for name, value in metrics.items()
+    }
