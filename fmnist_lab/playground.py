@@ -8,19 +8,24 @@ from __future__ import annotations
 import html
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
+import matplotlib as mpl
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from . import pictures
 from .config import BOUNDS, NAMED, Config, ConfigError, names, number, scientific
-from .data import CLASSES, Data, split
-from .pictures import gallery
-from .pictures.style import look, percent
+from .data import Data, split
+from .pictures.mistakes import Predictions
+from .pictures.style import STYLE
 from .runs import records
 from .runs.run import HISTORY, Run
 from .runs.runs import Runs
@@ -28,14 +33,18 @@ from .sweeps.crew import Crew, Worker, insisted
 from .sweeps.progress import duration, settings_text
 from .sweeps.sweep import loaded, locked
 from .training import environment, trainer
+from .training.evaluation import CHUNK
 from .training.model import network_of
+
+History = dict[str, list[float | None]]
 
 START = Config(learning_rate=1e-3, batch_size=256, epochs=20)
 KEPT = frozenset({"predictions", "weights"})
-SHOWN, COLUMNS = 15, 5  # mistakes
+SHOWN = 15  # images
 NEURONS, ACROSS = 48, 12  # weights
 COMPARED = 6  # runs that one picture can tell apart
-TABS = ("Curves", "Mistakes", "First-layer weights", "Runs")
+SIZE = 8, 5  # inches of a picture
+TABS = ("Curves", "Predictions", "Mistakes", "First-layer weights", "Runs")
 
 
 class Playground(widgets.VBox):
@@ -54,7 +63,10 @@ class Playground(widgets.VBox):
         before, Playground._latest = Playground._latest, self
         if before is not None:
             before._stop.set()
+        mpl.rcParams.update(STYLE)  # as with a page's first figure
         self.runs = Runs()  # trained or found here, the latest last
+        self.page = 0  # of the validation images
+        self.learnt: Learnt | None = None  # by the latest run
         self.thread: threading.Thread | None = None
         self._stop = threading.Event()
         self.controls = {name: control(name) for name in names()}
@@ -66,8 +78,14 @@ class Playground(widgets.VBox):
         self.stop.on_click(lambda button: self.end())
         self.status = widgets.HTML()
         self.images = [widgets.Image(format="png") for _ in TABS[:-1]]
+        for place in range(len(self.images)):
+            self._draw(place, partial(words, sentence="There is nothing trained to show yet."))
+        self.others = widgets.Button(description="Other images", disabled=True)
+        self.others.on_click(lambda button: self.turn())
         self.table = widgets.HTML()
-        tabs = widgets.Tab([*self.images, self.table], titles=TABS)
+        curves, answers, *looks = self.images
+        shown = [curves, widgets.VBox([answers, self.others]), *looks, self.table]
+        tabs = widgets.Tab(shown, titles=TABS)
         grid = widgets.GridBox(
             list(self.controls.values()),
             layout=widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(300px, 1fr))"),
@@ -122,7 +140,7 @@ class Playground(widgets.VBox):
         """Return the run of what the panel trains, None if it is stopped in the first epoch."""
         if not insisted():
             Crew([Worker.here("cpu")]).admit([config])
-        history: dict[str, list[float | None]] = {name: [] for name in HISTORY}
+        history: History = {name: [] for name in HISTORY}
         with environment.threads(config):
             self._say(f"Epoch 1 of {config.epochs} at most.")
             for epoch in trainer.train([config], fashion, keep=KEPT, stop=self._stop):
@@ -130,19 +148,27 @@ class Playground(widgets.VBox):
                     records.save(epoch.finished[0])
                     return epoch.finished[0]
                 if not epoch.metrics:
-                    self._say(f"Stopped after epoch {epoch.number}: reading what was learnt.")
+                    self._say(f"Stopped after epoch {epoch.number}: measuring how good it is.")
                     continue
                 self._say(f"Epoch {epoch.number + 1} of {config.epochs} at most.")
                 for name, value in epoch.metrics[config.seed].items():
                     history[name].append(value)
-                self._draw(0, partial(curves, compared=self.runs[-COMPARED + 1 :], now=history))
+                self._curves(self.runs[-COMPARED + 1 :], history)
         return None
 
     def _show(self, run: Run, fashion: Data) -> None:
+        self.stop.disabled = True
         self.runs = Runs([*(other for other in self.runs if other.id != run.id), run])
-        self._draw(0, partial(curves, compared=self.runs[-COMPARED:]))
-        self._draw(1, partial(mistakes, run=run, fashion=fashion))
-        self._draw(2, partial(first_weights, run=run))
+        self._curves(self.runs[-COMPARED:])
+        known = Learnt.of(run, fashion) if run.weights is not None else None
+        self.page, self.learnt = 0, known
+        self.others.disabled = known is None
+        diverged = partial(words, sentence="It diverged before it had learnt anything.")
+        draws: Sequence[Callable[[Axes], None]] = [diverged] * 3
+        if known is not None:
+            draws = [known.answers, known.mistakes, known.first_weights]
+        for place, draw in enumerate(draws, 1):
+            self._draw(place, draw)
         self.table.value = compared(self.runs)
         accuracy = run.best["validation_accuracy"]
         best = "never learnt anything" if accuracy is None else f"{100 * accuracy:.2f} %"
@@ -150,9 +176,21 @@ class Playground(widgets.VBox):
         self._say(f"{settings_text(run.config)}: {best} of the validation images right at epoch "
                   f"{run.best_epoch}; ended {ended or 'by divergence'}.")  # fmt: skip
 
-    def _draw(self, place: int, draw: Callable[[Axes], Any]) -> None:
-        figure = Figure(figsize=(7.5, 5), dpi=110, layout="constrained")
-        draw(figure.add_subplot())
+    def turn(self) -> None:
+        """Show the next validation images, after the last the first."""
+        if self.learnt is not None:
+            self.page += 1
+            self._draw(1, partial(self.learnt.answers, page=self.page))
+
+    def _curves(self, runs: Sequence[Run], now: History | None = None) -> None:
+        histories = {settings_text(run.config): run.history for run in runs}
+        if now is not None:
+            histories["training now"] = now
+        self._draw(0, lambda *drawn: pictures.loss_and_accuracy(histories, drawn), panels=2)
+
+    def _draw(self, place: int, draw: Callable[..., Any], panels: int = 1) -> None:
+        figure = Figure(figsize=SIZE, dpi=110, layout="constrained")
+        draw(*figure.subplots(1, panels, squeeze=False).flat)
         content = BytesIO()
         figure.savefig(content, format="png")
         self.images[place].value = content.getvalue()
@@ -190,47 +228,46 @@ def control(name: str) -> Any:
     )
 
 
-def curves(
-    ax: Axes, compared: Sequence[Run], now: dict[str, list[float | None]] | None = None
-) -> None:
-    """Draw validation accuracy by epoch of earlier runs, and of the one that trains now."""
-    lines = [(settings_text(run.config), run.history["validation_accuracy"]) for run in compared]
-    if now is not None:
-        lines.append(("training now", now["validation_accuracy"]))
-    for n, (name, values) in enumerate(lines):
-        ax.plot(range(1, len(values) + 1), values, label=name, **look(n))
-    percent(ax.yaxis)
-    ax.set(xlabel="epoch", ylabel="validation accuracy")
-    ax.legend(fontsize=8, frameon=False, loc="lower right")
+@dataclass(frozen=True)
+class Learnt:
+    """What a run's network says of its validation images, and its first layer."""
+
+    images: Tensor  # (12000, 784)
+    found: Predictions
+    weights: Tensor  # (neurons, 784), of the first layer
+
+    @classmethod
+    def of(cls, run: Run, fashion: Data) -> Learnt:
+        """Ask the network with the weights of the run's best epoch, which it must have kept."""
+        chosen = split(run.config.seed)[1]
+        images, labels = fashion.images[chosen], fashion.labels[chosen]
+        network = network_of(run.config.depth, run.config.width, run.best_weights())
+        with torch.no_grad(), environment.threads(run.config):
+            logits = torch.cat([network(part) for part in images.split(CHUNK)])
+        sure, classes = torch.softmax(logits, 1).max(1, keepdim=True)
+        found = Predictions(labels.numpy(), classes.T.numpy(), sure.T.numpy())
+        return cls(images, found, network.linears()[0].weight.detach())
+
+    def answers(self, ax: Axes, page: int = 0) -> None:
+        """Show a page of the images, in the random order of the split."""
+        chosen = (page * SHOWN + np.arange(SHOWN)) % len(self.images)
+        pictures.answers(self.images, self.found, chosen, ax)
+
+    def mistakes(self, ax: Axes) -> None:
+        """Show the images that the network is surest of and gets wrong."""
+        pictures.answers(self.images, self.found, self.found.always_wrong()[:SHOWN], ax)
+
+    def first_weights(self, ax: Axes) -> None:
+        """Show the first layer's weights, a tile a neuron; grey is zero."""
+        weights = self.weights[:NEURONS]
+        scale = weights.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        pictures.gallery(0.5 + weights / scale / 2, columns=ACROSS, ax=ax)
 
 
-def mistakes(ax: Axes, run: Run, fashion: Data) -> None:
-    """Show the validation images that a run is surest of and gets wrong."""
-    if run.weights is None:
-        ax.set_axis_off()
-        return
-    chosen = split(run.config.seed)[1]
-    network = network_of(run.config.depth, run.config.width, run.best_weights())
-    with torch.no_grad():
-        sure, answers = torch.softmax(network(fashion.images[chosen]), 1).max(1)
-    wrong = (answers != fashion.labels[chosen]).nonzero().flatten()
-    surest = wrong[sure[wrong].argsort(descending=True)][:SHOWN]
-    words = [
-        f"{CLASSES[fashion.labels[chosen[n]]]}\n{CLASSES[answers[n]]}, {100 * sure[n]:.0f} %"
-        for n in surest
-    ]
-    gallery(fashion.images[chosen[surest]], columns=COLUMNS, captions=words, ax=ax)
-
-
-def first_weights(ax: Axes, run: Run) -> None:
-    """Show the first layer's weights, a tile a neuron; grey is zero."""
-    if run.weights is None:
-        ax.set_axis_off()
-        return
-    network = network_of(run.config.depth, run.config.width, run.best_weights())
-    weights = network.linears()[0].weight.detach()[:NEURONS]  # (neurons, 784)
-    scale = weights.abs().amax(1, keepdim=True).clamp_min(1e-12)
-    gallery(0.5 + weights / scale / 2, columns=ACROSS, ax=ax)
+def words(ax: Axes, sentence: str) -> None:
+    """Show a sentence instead of a picture."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, sentence, ha="center")
 
 
 def compared(runs: Runs) -> str:

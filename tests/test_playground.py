@@ -68,8 +68,32 @@ def test_it_trains_what_the_controls_say_and_keeps_the_run(panel):
     assert (run.config.width, run.epochs) == (8, 3)
     assert records.load(run.config) == run
     assert "% of the validation images right at epoch" in said(panel)
-    assert [image.value[:4] for image in panel.images] == [PNG] * 3
+    assert [image.value[:4] for image in panel.images] == [PNG] * 4
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+
+
+def test_it_shows_its_answers_on_validation_images_and_others_on_request(panel, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "fmnist_lab.pictures.answers", lambda images, found, chosen, ax: shown.append(list(chosen))
+    )
+    assert panel.others.disabled
+    choose(panel, **SMALL)
+    trained(panel)
+    wrong = panel.learnt.found.always_wrong()
+    assert shown == [list(range(15)), list(wrong[:15])]
+    panel.others.click()
+    assert shown[2] == list(range(15, 30))
+    panel.page = 12_000 // 15 - 1
+    panel.others.click()
+    assert shown[3] == list(range(15))  # after all 12,000, the first again
+
+
+def test_its_answers_are_those_that_the_run_was_measured_by(panel):
+    choose(panel, **SMALL)
+    run = trained(panel)
+    measured = run.best["validation_accuracy"]  # to six digits
+    assert panel.learnt.found.correct.mean() == pytest.approx(measured, abs=1e-6)
 
 
 def test_what_is_on_record_is_shown_and_not_trained_again(panel, monkeypatch):
@@ -150,7 +174,8 @@ def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashio
     panel._show(made_up_run(Config(), best=nothing, best_epoch=0, stopped_by="divergence"), fashion)
     assert "never learnt anything" in said(panel)
     assert said(panel).endswith("ended by divergence.")
-    assert [image.value[:4] for image in panel.images] == [PNG] * 3
+    assert panel.others.disabled
+    assert [image.value[:4] for image in panel.images] == [PNG] * 4
 
 
 def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):

@@ -7,6 +7,7 @@ from .curves import (
     fit,
     jumps,
     log_epochs,
+    loss_and_accuracy,
     near_lowest,
     step_losses,
     steps_an_epoch,
@@ -16,6 +17,7 @@ from .images import class_counts, class_means, contradicted, gallery, grey_level
 from .method import epochs_trained, luck, luckiest, pairs, rule, same_in, spread
 from .mistakes import (
     Predictions,
+    answers,
     by_class,
     matrix,
     precision_recall,
@@ -42,6 +44,7 @@ __all__ = [
     "Wall",
     "after_best",
     "along",
+    "answers",
     "at_own_rates",
     "beside_printed",
     "beside_reported",
@@ -60,6 +63,7 @@ __all__ = [
     "jumps",
     "label",
     "log_epochs",
+    "loss_and_accuracy",
     "luck",
     "luckiest",
     "matrix",

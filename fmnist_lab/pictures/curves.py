@@ -5,7 +5,8 @@ A setting's seeds are summed up as their mean, with a band from the lowest to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from .style import BACKDROP, NAMES, axes, counted, explained, grouped, label, lo
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
 PANEL = 3.0  # inches: three panels fill a page's width
+PALE: dict[str, Any] = {"lw": 1, "alpha": 0.6, "marker": "", "markevery": None}
 
 
 def curves(
@@ -97,6 +99,36 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
         ax.legend(fontsize=9, frameon=False, loc="lower right" if shared else "upper right")
         if shared:
             percent(ax.yaxis)
+    return drawn
+
+
+def loss_and_accuracy(
+    histories: Mapping[str, Mapping[str, Sequence[float | None]]],
+    drawn: Sequence[Axes] | None = None,
+) -> Sequence[Axes]:
+    """Draw loss and accuracy by epoch in a panel each, on `drawn` if given: histories by name.
+
+    A history, `Run.history` or what there is of it, has one look: with markers on validation
+    images; thin and pale, as a running mean over the epoch, on training images.
+    """
+    drawn = drawn or panels(2, width=8)
+    for kind, ax in zip(("loss", "accuracy"), drawn, strict=True):
+        for n, (name, history) in enumerate(histories.items()):
+            for part, how in (("validation", {"label": name}), ("train", PALE)):
+                values = np.array(history[f"{part}_{kind}"], float)  # None becomes NaN
+                every = max(1, len(values) // 6)
+                ax.plot(np.arange(1, len(values) + 1), values,
+                        **look(n) | {"markevery": (n % every, every)} | how)  # fmt: skip
+        ax.set(xlabel="epoch", ylabel=kind)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    percent(drawn[1].yaxis)
+    if histories:
+        lines, names = drawn[0].get_legend_handles_labels()
+        drawn[0].figure.legend(
+            lines, names, title="with markers: validation images; thin and pale: training images",
+            loc="outside lower center", fontsize=9, title_fontsize=9, frameon=False,
+            ncols=min(2, len(names)),
+        )  # fmt: skip
     return drawn
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from torch import Tensor
 
 from fmnist_lab.data import CLASSES, Data
 from fmnist_lab.runs.run import Run
@@ -248,11 +249,24 @@ def by_class(
     return ax
 
 
+def answers(
+    images: Tensor, found: Predictions, chosen: npt.ArrayLike, ax: Axes | None = None
+) -> Axes:
+    """Show the images (n, 784) at `chosen`: true class, below it the first run's answer.
+
+    Beside the answer stands the runs' mean confidence in theirs; a cross marks a wrong answer
+    among right ones.
+    """
+    shown = np.asarray(chosen, np.int64)
+    right = found.classes[0, shown] == found.labels[shown] if shown.size else np.ones(0, bool)
+    words = []
+    for n, correct in zip(shown, right, strict=True):
+        answer, sure = CLASSES[found.classes[0, n]], 100 * found.confidence[:, n].mean()
+        cross = "✗ " if right.any() and not correct else ""
+        words.append(f"{CLASSES[found.labels[n]]}\n{cross}{answer}, {sure:.0f} %")
+    return gallery(images[shown], columns=5, captions=words, ax=ax)
+
+
 def surely_wrong(fashion: Data, found: Predictions) -> Axes:
     """Show the test images that every run got wrong, with the first run's answer, surest first."""
-    wrong = found.always_wrong()[:SHOWN]
-    words = []
-    for n in wrong:
-        answer, sure = CLASSES[found.classes[0, n]], 100 * found.confidence[:, n].mean()
-        words.append(f"{CLASSES[found.labels[n]]}\n{answer}, {sure:.0f} %")
-    return gallery(fashion.test_images[wrong], columns=5, captions=words)
+    return answers(fashion.test_images, found, found.always_wrong()[:SHOWN])

@@ -155,11 +155,6 @@ class Stack:
             for target, source in zip(best, now, strict=True):
                 target[member].copy_(source[member])
 
-    def go_back(self, flat: Tensor) -> None:
-        """Take parameters of before, a copy of `self.flat`; Adam's moments stay."""
-        self.flat.copy_(flat)
-        self.round()
-
     def select(self, members: Sequence[int], *, best: bool = False) -> Stack:
         """Return a new stack of some members, at their best parameters if asked."""
 

@@ -49,7 +49,7 @@ def train(
 
     Who sets `stop`, in whatever thread, ends the training before the next batches: the epoch under
     way is dropped, an Epoch without metrics says which was the last, and another has the Runs, as
-    of configs with so many `epochs`. There is none if not one epoch was finished.
+    of configs with so many `epochs`. Neither comes if no epoch was finished.
 
     Raises `ValueError` if the configs differ in more than the seed, or share one.
     """
@@ -101,9 +101,9 @@ def train(
             members, stack = [members[index] for index in left], stack.select(left)
             training = Training(stack, images.pixels, images.targets, config)
     trained = number - 1  # `stop` was set
-    yield Epoch(trained, {}, [])
     if trained:
-        stack.go_back(before)
+        yield Epoch(trained, {}, [])
+        stack.flat.copy_(before)
         for member in members:
             member.config = replace(member.config, epochs=trained)
         runs = [conclude(stack, n, member, data, images, keep) for n, member in enumerate(members)]

@@ -135,6 +135,30 @@ def test_no_runs_are_an_empty_panel():
     assert not ax.get_lines()
 
 
+def test_loss_and_accuracy_show_each_history_on_training_and_validation_images(made_up_run):
+    one, other = made_up_run(Config()).history, made_up_run(Config(), epochs=4).history
+    diverged = other | {"validation_loss": [1.0, None, None, None]}
+    loss, accuracy = pictures.loss_and_accuracy({"one": one, "other": diverged})
+    for ax, kind in ((loss, "loss"), (accuracy, "accuracy")):
+        assert ax.get_ylabel() == kind
+        rows = [line.get_ydata().tolist() for line in ax.get_lines()]
+        parts = f"validation_{kind}", f"train_{kind}"
+        wanted = [history[part] for history in (one, diverged) for part in parts]
+        np.testing.assert_array_equal(
+            [value for row in rows for value in row],
+            np.array([value for row in wanted for value in row], float),
+        )
+        colors = [line.get_color() for line in ax.get_lines()]
+        assert colors[0] == colors[1] != colors[2] == colors[3]
+    (legend,) = loss.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "other"]
+
+
+def test_loss_and_accuracy_are_drawn_where_they_are_told():
+    given = pictures.panels(2)
+    assert pictures.loss_and_accuracy({}, given) is given
+
+
 # --- The loss of every step
 
 

@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -304,3 +305,14 @@ def test_ticks_close_to_each_other_are_not_rounded_to_one_number():
 
 def test_ten_classes_are_named_unless_others_are_given():
     assert labels(pictures.by_class([]).yaxis) == list(NAMES)
+
+
+def test_answers_stand_under_the_true_class_and_wrong_ones_among_right_ones_have_a_cross():
+    found = Predictions(np.array([0, 1, 2]), np.array([[0, 2, 3]]), np.array([[0.9, 0.6, 1.0]]))
+    images = torch.rand(3, 784)
+    ax = pictures.answers(images, found, [0, 1])
+    right, wrong = (text.split("\n") for text in texts(ax))
+    assert right == [NAMES[0], f"{NAMES[0]}, 90 %"]
+    assert wrong == [NAMES[1], f"✗ {NAMES[2]}, 60 %"]
+    (_, answer), *_ = (text.split("\n") for text in texts(pictures.answers(images, found, [1, 2])))
+    assert answer == f"{NAMES[2]}, 60 %"

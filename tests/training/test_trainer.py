@@ -324,8 +324,7 @@ def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
 
 @pytest.mark.parametrize("question", [1, 2])
 def test_who_stops_in_the_first_epoch_has_no_run(question, fashion):
-    epochs = list(train([SMALL], fashion, stop=StopAt(question)))
-    assert [(epoch.number, epoch.metrics, epoch.finished) for epoch in epochs] == [(0, {}, [])]
+    assert not list(train([SMALL], fashion, stop=StopAt(question)))
 
 
 def test_a_stop_ends_the_members_that_still_train_and_leaves_the_others_runs(fashion):
