@@ -97,7 +97,7 @@ def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Brow
         field.fill(value)
         field.press("Enter")
     page.get_by_role("button", name="Train").click()
-    training = page.get_by_text(re.compile(r"Epoch \d+ of 9999 at most\."))
+    training = page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d+) of 9999 at most\."))
     expect(training).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Stop").click()
     told = page.get_by_text("of the validation images right at epoch")
@@ -106,6 +106,18 @@ def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Brow
     run = records.read_own(path)
     assert (run.config.width, run.stopped_by) == (8, "epochs")
     assert run.epochs == run.config.epochs < 9999
+
+    pictures = page.locator(".widget-tab img")
+    for tab in ("Predictions", "Mistakes", "First-layer weights", "Curves"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        expect(pictures.and_(page.locator(":visible"))).to_have_count(1)
+    page.get_by_role("tab", name="Predictions", exact=True).click()
+    answers = pictures.and_(page.locator(":visible"))
+    before = answers.get_attribute("src")
+    page.get_by_role("button", name="Other images").click()
+    expect(answers).not_to_have_attribute("src", str(before))
+    page.get_by_role("tab", name="Runs", exact=True).click()
+    expect(page.locator(".widget-tab td", has_text=str(run.epochs)).first).to_be_visible()
 
     field = page.get_by_label("learning rate", exact=True)
     field.fill("fast")
