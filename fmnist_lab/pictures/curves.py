@@ -20,7 +20,7 @@ from .style import BACKDROP, NAMES, axes, counted, explained, grouped, label, lo
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
 PANEL = 3.0  # inches: three panels fill a page's width
-PALE: dict[str, Any] = {"lw": 1, "alpha": 0.6, "marker": "", "markevery": None}
+PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
 
 
 def curves(
