@@ -15,7 +15,7 @@ from fmnist_lab.data import CLASSES, Data
 from fmnist_lab.runs.run import Run
 
 from .images import SHOWN, gallery
-from .style import COLORS, axes, percent
+from .style import COLORS, INK, axes, percent
 
 DARK = 0.515  # share above which numbers are white: there black and white both have 4.5 : 1
 DRAWS = 20  # of correct answers by chance: enough for the mean's first two digits
@@ -191,7 +191,7 @@ def matrix(
     ax = axes(ax, height=6.2)
     ax.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(np.round(table)), strict=True):
-        ink = "white" if share[row, column] > DARK else "black"
+        ink = INK["light" if share[row, column] > DARK else "dark"]
         text = f"{table[row, column]:.0f}"
         ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")

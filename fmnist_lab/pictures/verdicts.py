@@ -15,13 +15,13 @@ from fmnist_lab.verdicts.claims import SYMBOLS, judge, label, link, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.verdict import Name, Verdict
 
-from .style import axes
+from .style import INK, axes
 
 # Fill and text of a cell of the overview: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
     "supported": ("#0072B2", "white"),
     "supported but immaterial": ("#A6D0EC", "black"),
-    "not supported": ("#E69F00", "black"),
+    "not supported": ("#E69F00", INK["dark"]),
     "inconclusive": ("#E8E8E8", "black"),
     "not run yet": ("white", "#595959"),
 }

@@ -1,8 +1,14 @@
-"""A value is written alike everywhere."""
+"""A value is written alike everywhere; on dark pages pictures have colours of their own."""
+
+import io
+import re
 
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 
+from fmnist_lab.pictures import style
 from fmnist_lab.pictures.style import label
+from fmnist_lab.pictures.verdicts import LOOKS
 
 
 @pytest.mark.parametrize(
@@ -16,3 +22,48 @@ from fmnist_lab.pictures.style import label
 )
 def test_a_value_is_shown_as_it_is_written(value, shown):
     assert label(value) == shown
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, as WCAG 2.1 defines it."""
+
+    def luminance(color: str) -> float:
+        parts = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+            for part in to_rgb(color)
+        )
+        return sum(w * part for w, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)) + 0.05
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return high / low
+
+
+PAGE = style.DARK["#FFFFFF"]
+
+
+@pytest.mark.parametrize("color", [*style.COLORS, "#767676", "#595959"])
+def test_lines_and_text_stand_out_from_a_dark_page(color):
+    assert contrast(style.DARK.get(color, color), PAGE) >= 4.5
+
+
+@pytest.mark.parametrize(("fill", "ink"), LOOKS.values(), ids=LOOKS)
+def test_a_verdict_can_be_read_on_its_fill_on_either_page(fill, ink):
+    light = [to_hex(color).upper() for color in (fill, ink)]
+    assert contrast(*light) >= 4.5
+    assert contrast(*(style.DARK.get(color, color) for color in light)) >= 4.5
+
+
+def test_a_picture_is_drawn_in_dark_colours_and_its_images_stay():
+    ax = style.axes()
+    ax.plot([0, 1], color=style.COLORS[0])
+    ax.imshow([[0.0, 1.0]], cmap="Blues")
+    ax.set_title("black by default")
+    file = io.StringIO()
+    ax.figure.savefig(file, format="svg")
+    light = file.getvalue()
+    dark = style.dark(light)
+    colors = set(re.findall(r"(?:fill|stroke): ?(#[\da-f]{6})", dark))
+    assert not colors & {light.lower() for light in style.DARK}
+    assert f'<svg fill="{style.DARK["#000000"].lower()}" ' in dark
+    images = r'xlink:href="data:image[^"]+"'
+    assert re.findall(images, dark) == re.findall(images, light) != []

@@ -1,0 +1,40 @@
+"""Give every figure a second file in dark colours, which the theme shows on dark pages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from fmnist_lab.pictures.style import dark
+
+# What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
+# mystnb.image.classes), such as one of clothes, is itself on either page.
+FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
+SHOWN = r'<img class="only-light" \1src="\2.svg"\3><img class="only-dark" \1src="\2-dark.svg"\3>'
+
+
+def pair(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
+) -> None:
+    """Put both images where a page has one (handler of ``html-page-context``)."""
+    if "body" in context:
+        context["body"] = FIGURE.sub(SHOWN, context["body"])
+
+
+def draw(app: Sphinx, failure: Exception | None) -> None:
+    """Write the dark files beside the light ones (handler of ``build-finished``)."""
+    if failure is None and app.builder.format == "html":
+        for path in (Path(app.outdir) / "_images").glob("*.svg"):
+            if re.fullmatch(r"[\da-f]{64}", path.stem):
+                path.with_stem(f"{path.stem}-dark").write_text(dark(path.read_text()))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the handlers."""
+    app.connect("html-page-context", pair)
+    app.connect("build-finished", draw)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
