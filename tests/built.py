@@ -17,6 +17,7 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 SITE = BOOK / "_build" / "html"
+FOLDER = "/fmnist-lab"  # of html.baseurl: the page for addresses that are not there depends on it
 
 
 def pages_of(entry: Any) -> list[str]:
@@ -61,7 +62,10 @@ def build(home: Path) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+    """Serves files below the folder that the public site has, and says nothing."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(FOLDER))
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -69,9 +73,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Serve the site on loopback and give its address."""
+    """Serve the site on loopback as on the public address, and give this one's."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
     server.shutdown()
     server.server_close()

@@ -41,7 +41,7 @@ def theme(request: pytest.FixtureRequest) -> Theme:
     return request.param
 
 
-@pytest.fixture(scope="module", params=[*CHAPTERS, "search", "genindex"])
+@pytest.fixture(scope="module", params=[*CHAPTERS, "search", "genindex", "404"])
 def view(
     request: pytest.FixtureRequest, browser: Browser, address: str, theme: Theme
 ) -> Iterator[View]:

@@ -1,9 +1,13 @@
-"""book/references.bib: what is cited is listed, and what is listed is cited."""
+"""What is cited is listed, and what is listed is cited; the reference has what is offered."""
 
+import inspect
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
+
+import fmnist_lab
 
 ROOT = Path(__file__).parents[1]
 LISTED = set(re.findall(r"^@\w+\{(\w+),$", (ROOT / "book" / "references.bib").read_text(), re.M))
@@ -39,3 +43,12 @@ def test_every_reference_is_cited_on_a_page_and_every_citation_is_listed():
         for key in keys.split(",")
     }
     assert cited == LISTED
+
+
+def test_the_appendix_has_what_the_package_offers():
+    text = (ROOT / "book" / "appendix.md").read_text()
+    listed = re.findall(r"^\.\. auto(?:function|class):: (\S+)$", text, re.MULTILINE)
+    found = {pkgutil.resolve_name(name) for name in listed}
+    offered = [getattr(fmnist_lab, name) for name in dir(fmnist_lab)]
+    missing = {one for one in offered if inspect.isclass(one) or inspect.isfunction(one)} - found
+    assert not {one.__qualname__ for one in missing}
