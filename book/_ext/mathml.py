@@ -19,7 +19,8 @@ def inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula of its own, with its number if it has one."""
-    translator.body.append(translator.starttag(node, "div", CLASS="math"))
+    # On a telephone it scrolls by itself, which wants a keyboard to reach it.
+    translator.body.append(translator.starttag(node, "div", CLASS="math", tabindex="0"))
     if node["number"]:
         number = get_node_equation_number(translator, node)
         translator.body.append(f'<span class="eqno">({number})')
