@@ -1,6 +1,11 @@
 """fmnist_lab.__main__: the command line fetches, trains, lists and exports, and says so."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +27,8 @@ WIDTH = STUDIES["width"]
 HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
 )
+HELP = "see python -m fmnist_lab {}--help."
+RUN_HELP = HELP.format("run ")
 SMALL = [
     *("--width", "8", "--depth", "1", "--train-size", "200", "--batch-size", "100"),
     *("--epochs", "2", "--learning-rate", "1e-3"),
@@ -135,6 +142,10 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
         (["width", "--width", "x"], "width is 'x'; it must be a whole number from 1 to 16,384."),
         (["width", "--depth", "1", "2"], "depth is [1, 2]; give one value, no list."),
         (["width", "--seeds", "0"], "seeds is 0; it must be a whole number from 1 to 1,000."),
+        (["width", "--seeds", "2.5"], "seeds is 2.5; it must be a whole number from 1 to 1,000."),
+        (["width", "--wdth", "8"], f"unrecognized arguments: --wdth 8: {HELP.format('')}"),
+        (["width", "--wid", "8"], f"unrecognized arguments: --wid 8: {HELP.format('')}"),
+        (["width", "--width"], f"argument --width: expected at least one argument: {RUN_HELP}"),
         (["width", "--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu."),
         (
             ["width", "--learning-rate", "1e-3x", "--loss", "hinge"],
@@ -148,11 +159,51 @@ def test_what_cannot_be_run_is_said_in_a_sentence_and_the_exit_code(say, argumen
     assert say("run", *arguments, *flags) == (2, "", f"{message}\n")
 
 
-def test_an_unknown_option_is_refused_with_the_usage(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "width", "--wdth", "8"])
-    assert ended.value.code == 2
-    assert "unrecognized arguments: --wdth 8" in capsys.readouterr().err
+def test_a_folder_that_is_not_named_is_not_guessed(say):
+    """As where a shell's variable is not set."""
+    for option in ("--from", "--to"):
+        sentence = f"argument {option}: a folder's name is empty: {HELP.format('export ')}\n"
+        assert say("export", option, "") == (2, "", sentence)
+    sentence = f"argument --from: expected at least one argument: {HELP.format('export ')}\n"
+    assert say("export", "--from") == (2, "", sentence)
+
+
+def test_a_study_of_widths_without_layers_has_one_setting_and_its_tuning_too(say):
+    code, out, err = say("run", "width_tuning", "--depth", 0, "--learning-rate", 1e-3, "--list")
+    assert (code, err) == (0, "")
+    assert out.startswith("width=0, learning_rate=1e-3: 0 of 3 runs on record, missing seeds 100, ")
+
+
+def test_an_output_that_is_full_or_closed_is_no_traceback(say, capsys, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a disk that is always full")
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        assert main(["run", "width", "--list"]) == 2
+    assert capsys.readouterr().err == "the output fails: No space left on device.\n"
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does when it has its lines
+    with os.fdopen(writer, "w") as closed, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", closed)
+        assert main(["run", "width", "--list"]) == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_while_it_loads_is_answered_as_at_any_time(home, tmp_path):
+    (tmp_path / "torch.py").write_text("print('loading', flush=True); import time; time.sleep(60)")
+    own = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    script = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "runpy.run_module('fmnist_lab', run_name='__main__', alter_sys=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "run", "width"], env=os.environ | own, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    stopped = "Stopped. Finished runs are kept; the same command continues.\n"
+    assert (process.returncode, said) == (130, stopped)
 
 
 def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):

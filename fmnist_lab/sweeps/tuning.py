@@ -131,6 +131,7 @@ class Tuning(Study):
         found: dict[Any, Bracket] = {}
         for value in self.values:
             setting = replace(self.base, **{self.swept: value})
+            value = getattr(setting, self.swept)  # without layers all widths are 0
             rows = complete[complete[self.swept] == value]
             means = dict(rows.set_index("learning_rate")["mean"])
             if not self.bracketed or (setting.depth, setting.width) in WHOLE_GRIDS:

@@ -44,7 +44,7 @@ def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
     assert sorted(len(job) for job in jobs) == [3, 3]
 
 
-@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
+@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0, ["cpu"]])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
     for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
@@ -165,6 +165,14 @@ def test_what_there_is_no_room_or_no_day_for_is_said_before_it_starts(
     first, *_, last = str(caught.value).splitlines()
     assert said in first
     assert last.startswith("To train it all the same, set FMNIST_LAB_ANYWAY=1: ")
+
+
+@pytest.mark.parametrize("word", ["0", "no", "yes", "2"])
+def test_a_word_that_insists_or_not_is_not_guessed(word, monkeypatch, home, published):
+    monkeypatch.setenv("FMNIST_LAB_ANYWAY", word)
+    with pytest.raises(ConfigError) as caught:
+        sweep.sweep(SEEDS[:1], progress=False)
+    assert str(caught.value) == f"FMNIST_LAB_ANYWAY is {word!r}; it must be 1, or not be set."
 
 
 def test_who_insists_may_train_what_is_too_large(monkeypatch, trained):
