@@ -272,7 +272,7 @@ def write_lines(path: Path, runs: Iterable[Run]) -> None:
         seed = settings.pop("seed")
         return canonical(settings) + f"{seed:010d}"
 
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")  # another may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         put(part, "".join(encode(run) for run in sorted(runs, key=key)), path)
