@@ -18,7 +18,7 @@ from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sweeps import crew, everything, studies
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.tuning import Tuning
+from fmnist_lab.sweeps.tuning import TUNING_RATES, Tuning
 from fmnist_lab.training import environment, trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
@@ -28,6 +28,7 @@ HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
 )
 HELP = "see python -m fmnist_lab {}--help."
+TUNED = "width_tuning chooses the rates, for width 128, 512, 1024, 2096, 4192."
 RUN_HELP = HELP.format("run ")
 SMALL = [
     *("--width", "8", "--depth", "1", "--train-size", "200", "--batch-size", "100"),
@@ -151,6 +152,10 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
             ["width", "--learning-rate", "1e-3x", "--loss", "hinge"],
             f"{HINGE}\nlearning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
         ),
+        (
+            ["width_retuned", "--width", "128", "100", "--learning-rate", "1e-3"],
+            f"width is 100; {TUNED}\nlearning_rate is 1e-3; {TUNED}",
+        ),
         (["width_retuned"], "width_retuned needs the runs of width_tuning first: train those."),
     ],
 )  # fmt: skip
@@ -168,10 +173,15 @@ def test_a_folder_that_is_not_named_is_not_guessed(say):
     assert say("export", "--from") == (2, "", sentence)
 
 
-def test_a_study_of_widths_without_layers_has_one_setting_and_its_tuning_too(say):
-    code, out, err = say("run", "width_tuning", "--depth", 0, "--learning-rate", 1e-3, "--list")
+@pytest.mark.parametrize(("depth", "width"), [(0, 0), (3, 128)])
+def test_tuning_of_a_depth_that_nothing_is_known_of_begins_with_every_rate(say, depth, width):
+    """Without layers all widths are one setting."""
+    code, out, err = say("run", "width_tuning", "--depth", depth, "--list")
+    *settings, last = out.splitlines()
     assert (code, err) == (0, "")
-    assert out.startswith("width=0, learning_rate=1e-3: 0 of 3 runs on record, missing seeds 100, ")
+    assert len(settings) == len(TUNING_RATES)
+    assert settings[0].startswith(f"width={width}, learning_rate=1e-5: 0 of 3 runs on record, mis")
+    assert last.startswith("Training 39 run(s) on cpu: ")
 
 
 def test_an_output_that_is_full_or_closed_is_no_traceback(say, capsys, monkeypatch):

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from fmnist_lab.config import Bounds, Config, ConfigError, check, names, shown, unknown_name
+from fmnist_lab.config import (
+    Bounds,
+    Config,
+    ConfigError,
+    check,
+    names,
+    shown,
+    unknown_name,
+    written,
+)
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -146,7 +155,7 @@ class Study:
                 faults.append(f"{name} has {len(values):,} values; give at most {MOST_VALUES}.")
             else:
                 checked, wrong = _checked(name, values)
-                faults += wrong
+                faults += wrong or self._untuned(name, checked)
                 if name in grid:
                     grid[name] = tuple(dict.fromkeys(checked))
                 elif checked:
@@ -155,6 +164,19 @@ class Study:
             raise ConfigError("\n".join(faults))
         study = replace(self, grid=grid, base=replace(self.base, **base))
         return study.first_seeds(int(seeds)) if counted else study
+
+    def _untuned(self, name: str, values: list[Any]) -> list[str]:
+        """Return what is wrong with values that no tuning has chosen a learning rate for."""
+        if self.tuned_by is None or name not in (self.swept, "learning_rate"):
+            return []
+        known = self.tuned_by.values if name == self.swept else ()
+        tuned = f"{self.tuned_by.name} chooses the rates, for {self.swept}"
+        allowed = ", ".join(map(str, self.tuned_by.values))
+        return [
+            f"{name} is {written(value)}; {tuned} {allowed}."
+            for value in values
+            if value not in known
+        ]
 
 
 def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
