@@ -133,9 +133,9 @@ def test_the_playground_trains_and_stops_by_clicking(
         expect(pictures.and_(page.locator(":visible"))).to_have_count(1)
     page.get_by_role("tab", name="Predictions", exact=True).click()
     answers = pictures.and_(page.locator(":visible"))
-    before = answers.get_attribute("src")
+    src = answers.get_attribute("src")
     page.get_by_role("button", name="Other images").click()
-    expect(answers).not_to_have_attribute("src", str(before))
+    expect(answers).not_to_have_attribute("src", str(src))
     page.get_by_role("tab", name="Runs", exact=True).click()
     expect(page.locator(".widget-tab td", has_text=str(run.epochs)).first).to_be_visible()
 
