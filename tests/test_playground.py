@@ -14,6 +14,7 @@ from fmnist_lab.runs.run import METRICS
 from fmnist_lab.training.trainer import train
 
 SMALL = {"depth": 1, "width": 8, "train_size": 500, "batch_size": 100, "epochs": 3}
+PATIENCE = 300  # seconds: a busy machine takes long to train
 PNG = b"\x89PNG"
 
 
@@ -33,7 +34,7 @@ def said(panel) -> str:
 
 def trained(panel):
     panel.train.click()
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     assert not panel.thread.is_alive()
     return panel.runs[-1]
 
@@ -119,7 +120,7 @@ def test_stopping_keeps_the_run_of_as_many_epochs_as_were_trained(panel):
     while "Epoch 2" not in said(panel):
         time.sleep(0.01)
     panel.stop.click()
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     (run,) = panel.runs
     assert run.epochs == run.config.epochs < 5000
     assert run.stopped_by == "epochs"
@@ -136,7 +137,7 @@ def test_a_new_panel_stops_the_training_of_the_one_before_and_finds_its_run(pane
     while "Epoch 2" not in said(panel):
         time.sleep(0.01)
     again = Playground()
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     assert not panel.thread.is_alive()
     (run,) = panel.runs
     choose(again, **SMALL | {"epochs": run.epochs, "patience": 5000})
@@ -152,7 +153,7 @@ def test_a_second_press_while_training_changes_nothing(panel):
     panel.train.click()
     assert panel.thread is thread
     panel.stop.click()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert len(panel.runs) == 1
 
 
@@ -164,7 +165,7 @@ def test_a_failure_is_a_sentence_and_the_panel_goes_on(panel, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("fmnist_lab.training.trainer.train", fail)
         panel.train.click()
-        panel.thread.join(60)
+        panel.thread.join(PATIENCE)
     assert said(panel) == "MemoryError: no room for 17 GB"
     assert trained(panel).epochs == 3
 
@@ -185,7 +186,7 @@ def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):
         time.sleep(0.01)
     panel.stop.click()
     assert said(panel) == "Stopping."
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     assert said(panel) == "Stopped before the first epoch was finished: there is no run to keep."
     assert not panel.runs
     assert not list((records.home() / "runs").glob("*.json"))
@@ -198,7 +199,7 @@ def test_stopping_in_the_middle_of_an_epoch_keeps_the_epochs_before(panel, fashi
     while "Epoch 3 of 3" not in said(panel):
         time.sleep(0.01)
     panel.stop.click()
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     (run,) = panel.runs
     *_, last = train([replace(run.config, epochs=2)], fashion, keep=KEPT)
     assert run.agrees(last.finished[0])
@@ -209,6 +210,6 @@ def test_what_would_take_days_or_more_memory_than_is_free_is_not_started(panel, 
     monkeypatch.delenv("FMNIST_LAB_ANYWAY", raising=False)
     choose(panel, depth=16, width=16384)
     panel.train.click()
-    panel.thread.join(60)
+    panel.thread.join(PATIENCE)
     assert "To train it all the same, set FMNIST_LAB_ANYWAY=1" in said(panel)
     assert not panel.runs
