@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import SYMBOLS, judge, label, link, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, changed, judge, label, link, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.verdict import Name, Verdict
 
@@ -131,6 +131,8 @@ def row(item: Judgement) -> str:
         if part is not None and part.measured:
             measured.append(prefix + html.escape(f"{sentence(part.name)[:-1]}: {part.measured}"))
     measured += [f"{item.runs:,} run{'s' * (item.runs > 1)}"] if item.runs else []
+    if text := changed(item):
+        judgements.append(f"<i>what the rate changed:</i> {html.escape(sentence(text))}")
     judgements.append(f'<a href="{link(claim)}">The figure that shows it</a>')
     numbers, verdicts = (
         "".join(f"<p>{line}</p>" for line in lines) for lines in (measured, judgements)

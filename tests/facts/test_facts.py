@@ -55,6 +55,28 @@ def test_without_runs_there_is_nothing_to_count():
     assert common.of_runs(Runs(), "width")["runs"] == 0
 
 
+def test_a_devices_threads_are_named_once():
+    trained = ["A Xeon, 2 threads", "A Xeon, 1 thread", "A Xeon, 2 threads", "NVIDIA H100"]
+    assert common.devices(pd.Series(trained)) == "A Xeon (1 or 2 threads) and NVIDIA H100"
+
+
+def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, published):
+    """Two humps: the lower one stops the brackets that begin on its side of the valley."""
+    tuning = STUDIES["loss_tuning"]
+    heights = [0.1, 0.2, 0.5, 0.4, 0.3, 0.2, 0.1, 0.2, 0.3, 0.6, 0.3, 0.2, 0.1]
+    for config in tuning.configs():
+        if config.loss == "cross_entropy":
+            height = heights[tuning.grid["learning_rate"].index(config.learning_rate)]
+            records.save(made_up_run(config, accuracy=height))
+    found = facts.bracketing()
+    assert list(found.index) == ["cross-entropy, 1 × 128, batch 256"]
+    row = found.iloc[0]
+    # Starts at the first to sixth rate climb to 0.5; the seventh sees 0.2 on both sides.
+    assert row["most lost"] == pytest.approx(10.0)
+    assert row["starts that find the best"] == "7 of 13"
+    assert 3 < row["rates run"] < 13
+
+
 def test_means_are_in_per_cent_from_high_to_low_and_a_diverged_run_guesses(runs, made_up_run):
     config = Config(width=4)
     lost = made_up_run(config, best={"validation_accuracy": None}, stopped_by="divergence")
