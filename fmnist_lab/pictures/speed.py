@@ -27,8 +27,8 @@ OURS = "ours"
 NBSP = "\N{NO-BREAK SPACE}"
 FLOORS = {"products": "-", "adam": ":"}  # trainer -> line style; the only ones that are no trainers
 COLUMNS = (
-    "workload", "title", "seeds", "trainer", "label", "what", "floor", "repeats", "seconds",
-    "fastest", "slowest", "ratio", "share", "cores", "peak_mb",
+    "workload", "title", "seeds", "precision", "trainer", "label", "what", "floor", "repeats",
+    "seconds", "fastest", "slowest", "ratio", "share", "cores", "peak_mb",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def table(results: dict[str, Any]) -> pd.DataFrame:
                     "workload": workload,
                     "title": measured["title"],
                     "seeds": measured["seeds"],
+                    "precision": measured.get("precision", "float32"),  # absent from older files
                     "trainer": name,
                     "label": one["label"],
                     "what": one["what"],
