@@ -14,7 +14,11 @@ from fmnist_lab.pictures.style import dark, paged
 # What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
 # mystnb.image.classes), such as one of clothes, is itself on either page.
 FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
-SHOWN = r'<img class="only-light" \1src="\2.svg"\3><img class="only-dark" \1src="\2-dark.svg"\3>'
+# In a box of their own: the theme hides a caption that follows a hidden picture.
+SHOWN = (
+    r'<span><img class="only-light" \1src="\2.svg"\3>'
+    r'<img class="only-dark" \1src="\2-dark.svg"\3></span>'
+)
 
 
 def pair(
