@@ -88,15 +88,15 @@ def fixed() -> pd.DataFrame:
         elif isinstance(each, Tuning):
             ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
             rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
+        products = "both" if each.swept == "precision" else base.precision
         few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
         if few:
-            spans += f"; from {WIDE:,} neurons on {few[0]} to {few[-1]}"
+            spans += f"; of {WIDE:,} neurons or more {few[0]} to {few[-1]}"
         rows[name] = {
             "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
             "networks": network.get(each.swept, f"{base.depth} × {base.width}"),
             "seeds": spans,
-            "precision": "both" if each.swept == "precision" else base.precision,
-            "learning rate": rate,
+            "learning rate, precision": f"{rate}, {products}",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
 
