@@ -20,7 +20,7 @@ from .ends import LineEnds, name_lines
 from .style import BACKDROP, NAMES, axes, counted, grouped, label, look, panels, percent
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
-PANEL = 3.0  # inches: three panels fill a page's width
+PANEL = 2.8  # inches: three panels fill a page's width
 PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
 
 

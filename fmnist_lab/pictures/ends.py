@@ -156,5 +156,6 @@ class Room:
         within = self.view.x0 <= box.x0 and self.view.y0 <= box.y0 and box.y1 <= top
         seen = Bbox.intersection(box.padded(self.gap / 2), self.view)  # lines have markers
         crossed = seen and any(path.intersects_bbox(seen, filled=False) for path in self.paths)
-        taken = any(map(box.overlaps, self.taken))
+        wide = Bbox.from_extents(box.x0 - self.gap / 2, box.y0, box.x1 + self.gap / 2, box.y1)
+        taken = any(map(wide.overlaps, self.taken))
         return within and not crossed and not taken

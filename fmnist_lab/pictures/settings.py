@@ -115,6 +115,8 @@ def along(
     ax.set(xscale=scale, xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
         percent(ax.yaxis)
+    if by == "learning_rate":
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=9, frameon=False)
     return ax
@@ -145,6 +147,7 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
         ax.errorbar(mean.index, mean, bars, label=label(value), capsize=3, **look(n))
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
     percent(ax.yaxis)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
     return name_lines(ax, by, counts)
 
 
@@ -157,7 +160,7 @@ def at_own_rates(name: str) -> list[Axes]:
     """
     first, tuned = study(name), study(f"{name}_retuned")
     assert tuned.tuned_by is not None
-    left, right = panels(2, width=9.6, sharey=True)
+    left, right = panels(2, width=8.2, sharey=True)
     frame = tuned.tuned_by.recorded().table()
     rates(frame, by=first.swept, ax=left)
     chosen = tuned.tuned_by.chosen_rates()

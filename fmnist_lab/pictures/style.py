@@ -81,6 +81,7 @@ STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": [FONT],
     "font.size": 11,
+    "axes.formatter.min_exponent": 6,  # on logarithmic axes: 0.001 and 10000 as they are
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -139,7 +139,7 @@ def test_seeds_that_lack_a_setting_are_left_out_of_the_pairs():
         }
     )
     ax = method.pairs(frame, "learning_rate")
-    assert texts(ax) == ["seed 0"]
+    assert len(ax.lines) == 1
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [90, 80])
 
 
