@@ -120,7 +120,7 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
             ax.plot([low, high], [row, row], "|-", color=COLORS[0], lw=2.5, ms=10)
         ax.plot(middle, row, "D", color=COLORS[0], ms=5)
         fill, ink = LOOKS[found.name]
-        ax.text(1.02, row, label(found).replace("\ufe0e", ""), color=ink, fontsize=8.5, va="center",
+        ax.text(1.02, row, label(found), color=ink, fontsize=8.5, va="center",
                 transform=ax.get_yaxis_transform(),
                 bbox={"facecolor": fill, "edgecolor": "#595959", "lw": 0.6, "pad": 3})  # fmt: skip
     ax.set_yticks(range(len(examples)), list(examples))

@@ -169,8 +169,7 @@ def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
                 continue
             fill, ink = LOOKS[verdict.name]
             ax.barh(row, 1.7, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
-            ax.text(x + 0.85, row, label(verdict).replace("\ufe0e", ""), color=ink, ha="center",
-                    va="center", fontsize=8)  # fmt: skip
+            ax.text(x + 0.85, row, label(verdict), color=ink, ha="center", va="center", fontsize=8)
     ax.set(xlim=(0, 7), ylim=(len(found) - 0.4, -1.4))
     ax.set_axis_off()
     return ax
