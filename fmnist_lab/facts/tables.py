@@ -18,7 +18,6 @@ from fmnist_lab.pictures.style import FEWEST
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
-from fmnist_lab.sweeps.study import WIDE
 from fmnist_lab.sweeps.tuning import Tuning, bracket
 from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
 from fmnist_lab.verdicts.evidence import LOSSES
@@ -77,7 +76,10 @@ def bracketing() -> pd.DataFrame:
 
 
 def fixed() -> pd.DataFrame:
-    """Return what is run for each study: its settings, seeds, precision and learning rates."""
+    """Return what is run for each study: its settings, seeds, precision and learning rates.
+
+    Wide settings are those of `sweeps.study.WIDE` neurons or more.
+    """
     rows = {}
     for name, each in STUDIES.items():
         base, rates = each.base, each.grid.get("learning_rate", ())
@@ -88,15 +90,15 @@ def fixed() -> pd.DataFrame:
         elif isinstance(each, Tuning):
             ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
             rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
+        products = "both" if each.swept == "precision" else base.precision
         few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
         if few:
-            spans += f"; from {WIDE:,} neurons on {few[0]} to {few[-1]}"
+            spans += f"; wide {few[0]} to {few[-1]}"
         rows[name] = {
             "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
             "networks": network.get(each.swept, f"{base.depth} × {base.width}"),
             "seeds": spans,
-            "precision": "both" if each.swept == "precision" else base.precision,
-            "learning rate": rate,
+            "learning rate, precision": f"{rate}, {products}",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
 

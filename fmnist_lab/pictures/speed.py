@@ -24,7 +24,6 @@ from .style import COLORS, panels
 RESULTS = Path(__file__).with_name("speed.json")
 SCHEMA = 1
 OURS = "ours"
-NBSP = "\N{NO-BREAK SPACE}"
 FLOORS = {"products": "-", "adam": ":"}  # trainer -> line style; the only ones that are no trainers
 COLUMNS = (
     "workload", "title", "seeds", "precision", "trainer", "label", "what", "floor", "repeats",
@@ -98,7 +97,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     texts: dict[str, dict[str, str]] = {}
     for row in frame.to_dict("records"):
         star = "*" if row["share"] < 1 else ""
-        text = f"{number(row['seconds'])}{star}{NBSP}({number(row['ratio'])}×)"
+        text = f"{number(row['seconds'])}{star} ({number(row['ratio'])}×)"
         texts.setdefault(row["title"], {})[row["label"]] = text
     kept = pd.DataFrame(texts).fillna("–")
     ordered = kept.loc[order(frame) + labels(frame[frame["floor"]]), frame["title"].unique()]

@@ -207,10 +207,11 @@ def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
 
 def test_what_was_fixed_is_told_of_every_study():
     table = facts.fixed()
-    assert table.loc["width", "seeds"] == "0 to 9; from 2,096 neurons on 0 to 4"
-    assert table.loc["width_retuned", "learning rate"] == "chosen by width_tuning"
-    assert table.loc["loss_tuning", "learning rate"] == "all of 13, 1e-5 to 1e-2"
-    assert table.loc["precision_2x512", "precision"] == "both"
+    assert table.loc["width", "seeds"] == "0 to 9; wide 0 to 4"
+    rates = table["learning rate, precision"]
+    assert rates["width_retuned"] == "chosen by width_tuning, bfloat16"
+    assert rates["loss_tuning"] == "all of 13, 1e-5 to 1e-2, float32"
+    assert rates["precision_2x512"] == "2.05e-4, both"
 
 
 def test_tuning_names_every_width_and_depth():
