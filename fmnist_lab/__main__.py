@@ -1,190 +1,42 @@
-"""The command line: fetch the data, train a study's runs, list them, export them."""
+"""The command line's entry: what it does is in `commands`, which takes seconds to load."""
 
 from __future__ import annotations
 
-import argparse
+import os
+import signal
 import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-from fmnist_lab.runs import records
-from fmnist_lab.runs.run import Run, identify
-from fmnist_lab.sweeps import cluster, crew, everything, studies
-from fmnist_lab.sweeps.progress import duration
-from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.sweep import FailedRuns
-
-from . import data
-from .config import ConfigError, names, number, written
-
-FAULTS = (ConfigError, data.DataError, records.RecordError)
+import warnings
+from contextlib import suppress
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the process's exit code."""
-    given = vars(parser().parse_args(arguments))
-    command = given.pop("command")
     try:
-        command(**given)
-    except FAULTS as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    except FailedRuns as failed:
-        print(failed, file=sys.stderr)
-        return 1
+        from . import commands
+
+        code = commands.run(arguments)
+        print(end="", flush=True)  # what cannot be written is told here, not by the interpreter
     except KeyboardInterrupt:
         print("Stopped. Finished runs are kept; the same command continues.", file=sys.stderr)
-        return 130
-    return 0
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # who reads the output has seen enough
+        lose_output()
+        return 128 + 13  # SIGPIPE's number, where there are signals
+    except OSError as fault:  # as a disk that is full
+        print(f"{fault.filename or 'the output'} fails: {fault.strerror}.", file=sys.stderr)
+        lose_output()
+        return 2
+    return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    top = argparse.ArgumentParser(prog="python -m fmnist_lab", description=__doc__)
-    commands = top.add_subparsers(required=True)
-
-    fetch = commands.add_parser("data", help="find or fetch Fashion-MNIST and verify it")
-    fetch.set_defaults(command=show_data)
-
-    run = commands.add_parser("run", help="train what is missing of a study")
-    run.add_argument("name", metavar="STUDY", nargs="?", help=", ".join(studies.STUDIES))
-    run.add_argument("--all", action="store_true", help="of all studies, the shortest runs first")
-    run.add_argument("--seeds", type=int, help="how many seeds; the study's own if left out")
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    run.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help=f"train on a Dask cluster: tcp://host:port; else ${cluster.VARIABLE}",
-    )
-    run.add_argument("--list", action="store_true", help="show what exists and what is missing")
-    for name in names():
-        if name != "seed":
-            run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
-    run.set_defaults(command=run_study)
-
-    export = commands.add_parser("export", help="write runs in the published form")
-    export.add_argument("names", metavar="STUDY", nargs="*", help="all, if left out")
-    export.add_argument(
-        "--from", dest="sources", metavar="FOLDER", nargs="*", type=Path, default=[]
-    )
-    export.add_argument(
-        "--to", dest="folder", metavar="FOLDER", type=Path, default=records.PUBLISHED
-    )
-    export.add_argument(
-        "--newer", action="store_true", help="what is given replaces what it contradicts"
-    )
-    export.set_defaults(command=export_runs)
-    return top
-
-
-def show_data() -> None:
-    """Find or fetch the data set and say where it is."""
-    found = data.load()
-    print(f"Fashion-MNIST is verified: {data.locate()}")
-    trained, tested = len(found.images), len(found.test_images)
-    print(f"{trained:,} images to train and validate, {tested:,} to test.")
-
-
-def run_study(
-    name: str | None,
-    all: bool,
-    seeds: int | None,
-    device: str,
-    scheduler: str | None,
-    list: bool,
-    **given: Any,
-) -> None:
-    """Train what is missing of a study or of all, or list it."""
-    if all == (name is not None) or (all and (seeds is not None or any(given.values()))):
-        raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
-    if name is None:
-        if not list:
-            everything.train_everything(device=device, scheduler=scheduler)
-        print(*everything.listed(), sep="\n")
-        return
-    varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
-    study = studies.study(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
-    if list:
-        list_settings(study, device, scheduler)
-        return
-    frame = study.runs(device=device, scheduler=scheduler).table()
-    shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
-        ["mean", "count"]
-    )
-    print(shown.to_string())
-
-
-def list_settings(study: Study, device: str, scheduler: str | None) -> None:
-    """Print each setting's seeds on record, seeds missing and the estimate for those.
-
-    A cluster's estimate is of all that is missing, by its workers.
-    """
-    configs = study.needed()
-    address = cluster.address(scheduler)
-    device = device if address else crew.resolve(device)
-    missing = []
-    for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
-        wanted = [config for config in configs if replace(config, seed=0) == setting]
-        lacking = records.missing(wanted, study.keep)
-        values = ", ".join(f"{key}={written(getattr(setting, key))}" for key in study.grid)
-        line = f"{values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
-        if lacking:
-            line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
-        if lacking and not address:
-            seconds = crew.Worker.here(device).seconds(lacking)
-            line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
-        print(line)
-        missing += lacking
-    if not missing:
-        print("Nothing is missing.")
-        return
-    with crew.crew(device, None, address) as workers:
-        print(workers.estimate_text(missing))
-
-
-def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool) -> None:
-    """Write published files, one a study: the runs published already and those of `sources`.
-
-    A run of the sources that says other numbers than the published one of its identity is left
-    out, or takes its place if `newer` counts, unless it lacks parts that the study shows. Without
-    sources, the user's own store is one, of which what belongs is taken. What is damaged or
-    belongs to none of the studies is left out; the command ends with an error that names it.
-    """
-    chosen = {studies.study(name).name for name in names or studies.STUDIES}
-    given: list[Run] = []
-    refused: list[str] = []
-    for source in sources or [records.home() / "runs"]:
-        found, faults = records.read_folder(source)
-        given += found
-        refused += faults
-    known, taken = dict(records.read_published()), []
-    for run in given:
-        if newer or run.agrees(known.setdefault(run.id, run)):
-            taken.append(run)
-        else:
-            refused.append(
-                f"run {run.id} contradicts the one on record, which stays: {run.config}."
-            )
-    # Of several runs of one identity the last counts.
-    runs = [*known.values(), *taken] if newer else [*taken, *known.values()]
-    belonging: set[str] = set()
-    for study in studies.STUDIES.values():
-        wanted = {identify(config, data.DIGEST) for config in study.configs(runs)}
-        held = [run for run in runs if run.id in wanted and run.holds(study.keep)]
-        here = {run.id: run.keeping(study.keep) for run in held}  # of several, the last
-        belonging |= wanted
-        if here and study.name in chosen:
-            records.write_lines(folder / f"{study.name}.jsonl", here.values())
-            print(f"{study.name}: {len(here)} of {len(wanted)} runs")
-    refused += [
-        f"run {run.id} belongs to none of the studies: {run.config}."
-        for run in given
-        if sources and run.id not in belonging
-    ]
-    if refused:
-        raise records.RecordError("\n".join(refused))
+def lose_output() -> None:
+    """Let what is still to be written go nowhere: Python would try it again when it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"  # a sentence, no code
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again: all that can be lost is lost
+    sys.exit(code)

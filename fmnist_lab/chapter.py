@@ -14,7 +14,7 @@ from fmnist_lab.sweeps.studies import study
 from fmnist_lab.sweeps.study import SEEDS
 from fmnist_lab.sweeps.sweep import sweep
 
-from .config import Bounds, ConfigError, names, number, unknown_name
+from .config import Bounds, ConfigError, names, number, shown, unknown_name
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
 PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
@@ -42,19 +42,22 @@ class Chapter:
         faults = unknown_parameters()
         self.device = given.pop("device", "auto")
         seeds = given.pop("seeds", PUBLISHED)
+        published = (
+            isinstance(seeds, str) and seeds == PUBLISHED
+        )  # an array would not say yes or no
         try:
             if not cluster.address():  # whose workers know what devices they have
                 resolve(self.device)
         except ConfigError as fault:
             faults.append(str(fault))
         try:
-            counted = {} if seeds == PUBLISHED else {"seeds": seeds}
+            counted = {} if published else {"seeds": seeds}
             self.study = self.published.vary(**given, **counted)
         except ConfigError as fault:
             faults.append(str(fault).replace(f"{SEEDS}.", f'{SEEDS}, or "{PUBLISHED}".'))
         if faults:
             raise ParameterError("\n".join(faults))
-        if seeds == PUBLISHED:
+        if published:
             # With its defaults a chapter never trains, whatever is published so far.
             fresh = 0 if self.study == self.published else NEW_SEEDS
             self.configs = self.study.at_hand(fresh)
@@ -86,7 +89,7 @@ def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
     given = {name: number(namespace[name]) for name in bounds}
     for name, allowed in bounds.items():
         if not allowed.admit(given[name]):
-            faults.append(f"{name} is {given[name]!r}; it must be {allowed}.")
+            faults.append(f"{name} is {shown(given[name])}; it must be {allowed}.")
     if faults:
         raise ParameterError("\n".join(faults))
     return [allowed.kind(given[name]) for name, allowed in bounds.items()]

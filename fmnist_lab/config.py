@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabilities")
 PRECISIONS = ("float32", "bfloat16")
+LONGEST_SHOWN = 100  # characters of a value that an error repeats
 NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS}  # the hyperparameters that are no numbers
 
 
@@ -128,6 +131,28 @@ def written(value: Any) -> str:
     return scientific(value) if isinstance(value, float) else str(value)
 
 
+def shown(value: Any) -> str:
+    """Return what was given, as Python writes it, in one short line: it may be anything."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a number of more digits than Python writes, or an object's own fault
+        return f"something of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def folder_named(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, or None if it is not set or empty.
+
+    Raises `ConfigError` for the home of a user whom the machine does not know.
+    """
+    if not (given := os.environ.get(variable)):
+        return None
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"{variable} is {given!r}; it must be a folder: ~ names none.") from None
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all hyperparameters."""
     return tuple(field.name for field in fields(Config))
@@ -138,7 +163,7 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
-    return f"there is no parameter {name!r}: {hint}"
+    return f"there is no parameter {shown(name)}: {hint}"
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,8 +177,8 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     faults: list[str] = []
     for name, value in values.items():
         if name in NAMED:
-            if value not in NAMED[name]:
-                faults.append(f"{name} is {value!r}; allowed are {', '.join(NAMED[name])}.")
+            if not isinstance(value, str) or value not in NAMED[name]:
+                faults.append(f"{name} is {shown(value)}; allowed are {', '.join(NAMED[name])}.")
             checked[name] = value
         elif name in BOUNDS:
             unused = name == "width" and values.get("depth") == 0
@@ -161,7 +186,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             if bounds.admit(value):
                 checked[name] = 0 if unused else bounds.kind(value)
             else:
-                faults.append(f"{name} is {value!r}; it must be {bounds}.")
+                faults.append(f"{name} is {shown(value)}; it must be {bounds}.")
         else:
             faults.append(unknown_name(name, names()))
     if faults:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import logging
 import os
+import stat
 import subprocess
 import tempfile
 import time
@@ -26,6 +27,8 @@ import platformdirs
 import torch
 from torch import Tensor
 from tqdm import tqdm
+
+from .config import folder_named
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -61,6 +64,9 @@ _FAULTS = (OSError, EOFError, ValueError, zlib.error, HTTPException, subprocess.
 
 class DataError(RuntimeError):
     """Says that Fashion-MNIST could not be had, where it was looked for and what to do."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
+        return str(self).splitlines()
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare tensors, which gives no bool
@@ -126,8 +132,8 @@ def locate() -> Path:
     What the user's cache lacks is copied or fetched from the first source that has it: the folder
     named by FMNIST_DATA, Debian's folder, the public mirrors, Debian's package. Raises DataError.
     """
-    home = os.environ.get("FMNIST_LAB_HOME") or platformdirs.user_cache_dir("fmnist-lab", False)
-    root = Path(home).expanduser().absolute() / "data"
+    home = folder_named("FMNIST_LAB_HOME") or platformdirs.user_cache_path("fmnist-lab", False)
+    root = home / "data"
     raw = root / "FashionMNIST" / "raw"
     _warn_of_user_folder()
     if all(_fault(raw / name) is None for name in FILES):
@@ -136,7 +142,7 @@ def locate() -> Path:
         raw.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(root / "fetch.lock", timeout=LOCK_TIMEOUT):
             _fill(raw)
-    except OSError as error:  # a lock that stays taken raises one too
+    except (OSError, NotImplementedError) as error:  # a lock that stays taken, or that cannot be
         raise DataError(
             f"the cache folder {root} cannot be used ({error}): make it writable, free 55 MB, end "
             "any process that holds its lock, or set FMNIST_LAB_HOME to another folder"
@@ -178,7 +184,7 @@ def _store(path: Path, content: bytes) -> None:
 
 def _fault(path: Path) -> str | None:
     try:
-        _verify(path.name, path.read_bytes())
+        _verify(path.name, _content(path))
     except _FAULTS as fault:
         return "is missing" if isinstance(fault, FileNotFoundError) else str(fault)
     return None
@@ -244,7 +250,7 @@ def _joined(faults: dict[str, str]) -> str:
 def _from_folder(folder: str | Path, names: Iterable[str]) -> Offers:
     if not folder:
         raise ValueError("not set")
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))  # noqa: PTH111  which leaves an unknown user's as it is
     if not path.is_dir():
         raise ValueError("there is no such folder")
     yield from _each(partial(_read, path), names)
@@ -256,13 +262,22 @@ def _read(folder: Path, name: str) -> bytes:
     for layout in ("FashionMNIST/raw", "raw", "."):
         for relative in (Path(layout, name), Path(layout, f"{name}.gz")):
             try:
-                content = (folder / relative).read_bytes()
+                content = _content(folder / relative)
                 return _verify(name, _gunzip(content) if relative.suffix == ".gz" else content)
             except FileNotFoundError:
                 continue
             except _FAULTS as fault:
                 faults[f"({relative})"] = str(fault)
     raise ValueError(_joined(faults) or "is missing")
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's bytes; raise ValueError for what is no file of ours, and might never end."""
+    if not stat.S_ISREG((found := path.stat()).st_mode):
+        raise ValueError("is no file")
+    if found.st_size > MAX_BYTES:
+        raise ValueError(f"is longer than {MAX_BYTES:,} bytes")
+    return path.read_bytes()
 
 
 def _gunzip(content: bytes) -> bytes:

@@ -37,9 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what is marked `endurance`, if that is asked for."""
-    if config.getoption("--endurance"):
-        items[:] = [item for item in items if item.get_closest_marker("endurance")]
+    """Keep what is marked `endurance` if that is asked for, else all but its full form alone."""
+    mark, wanted = ("endurance", True) if config.getoption("--endurance") else ("full", False)
+    items[:] = [item for item in items if bool(item.get_closest_marker(mark)) is wanted]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

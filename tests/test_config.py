@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,13 +64,35 @@ def test_both_ends_of_a_range_are_allowed(name):
 @pytest.mark.parametrize(
     "value",
     [
-        *(-1, -5.0, float("nan"), float("inf"), float("-inf"), 10**400),
+        *(-1, -5.0, float("nan"), float("inf"), float("-inf"), 10**90),
         *("128", "abc", "1e-3x", "", None, True, False, np.True_, 1j, [128], {}),
     ],
     ids=lambda value: repr(value)[:12],
 )
 def test_what_is_no_number_or_out_of_range_is_refused_in_one_sentence(name, value):
     assert fault(**{name: value}) == f"{name} is {value!r}; {RULES[name]}"
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 10**6, f"'{'x' * 99}…"),
+        (10**5000, "something of type int"),  # Python writes no more than 4,300 digits
+        (Broken(), "something of type Broken"),
+        (np.zeros((2, 2)), "array([[0., 0.], [0., 0.]])"),
+        (np.array(["mse", "mae"]), "array(['mse', 'mae'], dtype='<U3')"),
+        (pd.NA, "<NA>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("name", ["width", "loss"])
+def test_whatever_is_given_is_shown_in_one_short_line(name, value, shown):
+    assert fault(**{name: value}).startswith(f"{name} is {shown}; ")
 
 
 @pytest.mark.parametrize("name", BOUNDS)

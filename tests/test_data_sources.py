@@ -22,6 +22,7 @@ import filelock
 import pytest
 
 from fmnist_lab import data
+from fmnist_lab.config import ConfigError
 
 SYSTEM_PATH = os.environ["PATH"]
 FIRST, SECOND, *_ = data.FILES
@@ -69,8 +70,11 @@ class Mirror(http.server.ThreadingHTTPServer):
             def do_GET(self) -> None:
                 name = self.path.removeprefix("/").removesuffix(".gz")
                 mirror.asked.append(name)
-                body = gzip.compress(contents[name])
-                mirror.answers.get(name, good)(mirror, self, body)
+                if name in contents:
+                    body = gzip.compress(contents[name])
+                    mirror.answers.get(name, good)(mirror, self, body)
+                else:
+                    self.send_error(404)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -125,6 +129,17 @@ def slow(mirror: Mirror, handler, body: bytes) -> None:
 
 def not_found(mirror: Mirror, handler, body: bytes) -> None:
     handler.send_error(404)
+
+
+def redirected(to: str) -> Answer:
+    """Answer that the file is elsewhere."""
+
+    def answer(mirror: Mirror, handler, body: bytes) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", to)
+        handler.end_headers()
+
+    return answer
 
 
 def send_half(handler, body: bytes, length: int | None) -> None:
@@ -204,6 +219,47 @@ def test_a_user_folder_of_any_layout_fills_the_cache_and_stays_as_it_was(
     assert data.locate() == raw.parents[1]
     assert read(raw) == contents
     assert snapshot(tmp_path / "user") == before
+
+
+@pytest.mark.parametrize("fault", ["a folder", "a pipe", "without end"])
+def test_what_is_no_file_is_passed_over_and_not_waited_for(
+    fault, contents, raw, mirrors, monkeypatch, tmp_path
+):
+    user = write(tmp_path / "user", contents)
+    (user / FIRST).unlink()
+    if fault == "a folder":
+        (user / FIRST).mkdir()
+    elif fault == "a pipe":
+        os.mkfifo(user / FIRST)
+    else:
+        (user / FIRST).symlink_to("/dev/zero")
+    monkeypatch.setenv("FMNIST_DATA", str(user))
+    with pytest.warns(UserWarning, match=rf"{FIRST} \({FIRST}\) is no file: looking further"):
+        data.locate()
+    assert read(raw) == contents
+
+
+def test_a_file_longer_than_any_of_the_four_is_not_read(contents, raw, mirrors, monkeypatch):
+    monkeypatch.setattr(data, "MAX_BYTES", 100_000)
+    write(raw, contents | {FIRST: bytes(100_001)})
+    with pytest.warns(UserWarning, match=f"{FIRST} is longer than 100,000 bytes: renamed to"):
+        data.locate()
+    assert read(raw)[FIRST] == contents[FIRST]
+
+
+def test_folders_of_a_user_whom_nobody_knows_are_named(contents, raw, mirrors, monkeypatch):
+    monkeypatch.setenv("FMNIST_DATA", "~nobody-of-this-name")
+    with pytest.warns(UserWarning, match="FMNIST_DATA=~nobody-of-this-name: there is no such fol"):
+        data.locate()
+    monkeypatch.setenv("FMNIST_LAB_HOME", "~nobody-of-this-name")
+    with pytest.raises(
+        ConfigError, match=r"^FMNIST_LAB_HOME is '~nobody-of-this-name'; it must be"
+    ):
+        data.locate()
+
+
+def test_the_error_is_shown_in_a_notebook_as_its_message_alone():
+    assert data.DataError("one.\ntwo.")._render_traceback_() == ["one.", "two."]
 
 
 def test_a_good_gz_beside_a_bad_raw_file_is_used(contents, raw, monkeypatch, tmp_path):
@@ -297,6 +353,9 @@ BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
     "far too long": (endless, "is longer than 1,000,000 bytes"),
     "a gzip bomb": (sends(lambda body: gzip.compress(bytes(5_000_000))), "has SHA-256"),
     "not HTTP": (not_http, "220 mail.example.org"),
+    "sent elsewhere": (redirected("nowhere.html"), "answered HTTP 404"),
+    "sent in a ring": (redirected("t10k-images-idx3-ubyte.gz"), "answered HTTP 302"),
+    "sent to a file of this machine": (redirected("file:///etc/hostname"), "answered HTTP 302"),
 }
 
 

@@ -28,6 +28,9 @@ def test_at_any_rate_up_to_one_a_run_is_whole_and_every_picture_finite(trial):
         Config(loss=loss, learning_rate=min(rate, 1.0), depth=depth, **base)
         for loss, rate, depth in settings
     ]
+    beyond = LOSS_NAMES if trial.at_length else ("mse",)  # numbers that outgrow float32
+    large = base | {"depth": 8, "width": 512, "learning_rate": 1.0}
+    configs += [Config(loss=loss, **large) for loss in beyond]
     runs = sweep(configs, progress=False)
     for run in runs:
         assert records.load(run.config) == run  # strict JSON, and the checks of a record
@@ -49,4 +52,5 @@ def test_at_any_rate_up_to_one_a_run_is_whole_and_every_picture_finite(trial):
     sent = explorer.payload(runs)
     json.loads(sent, parse_constant=pytest.fail)  # called for NaN and the infinities
     diverged = sum(run.stopped_by == "divergence" for run in runs)
+    assert 0 < diverged < len(runs)
     trial.found(f"{len(runs)} trainings at rates from 0.05 to 1: {diverged} diverged")

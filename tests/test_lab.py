@@ -21,14 +21,24 @@ PATIENCE = 300_000  # ms: a busy machine is no fault of a page
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture
-def address(home: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def store(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store for the kernels of both chapters."""
+    store = tmp_path_factory.mktemp("store")
+    (store / "data").symlink_to(data_root)
+    return store
+
+
+@pytest.fixture(scope="module")
+def address(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve copies of two chapters by JupyterLab on loopback and give its address."""
-    notebooks = tmp_path / "notebooks"
+    folder = tmp_path_factory.mktemp("lab")
+    notebooks = folder / "notebooks"
     notebooks.mkdir()
     for name in ("width", "playground"):
         shutil.copy(BOOK / f"{name}.ipynb", notebooks)
-    own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "RUNTIME")}
+    own = {f"JUPYTER_{kind}_DIR": str(folder / kind) for kind in ("CONFIG", "RUNTIME")}
+    own["FMNIST_LAB_HOME"] = str(store)
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0",
         "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=here",
@@ -56,7 +66,14 @@ def run_all(page: Page) -> None:
     )
 
 
-def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: Browser) -> None:
+def runs_in(store: Path) -> set[Path]:
+    return set((store / "runs").glob("*.json"))
+
+
+def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
+    address: str, store: Path, browser: Browser
+) -> None:
+    before = runs_in(store)
     # As tall as the notebook: JupyterLab attaches only cells that are in view.
     page = browser.new_page(viewport={"width": 1400, "height": 16_000})
     page.set_default_timeout(PATIENCE)
@@ -70,7 +87,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: 
     expect(figures).to_have_count(wanted)
     expect(page.get_by_text("claim W4")).to_be_visible()
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
-    assert not list((records.home() / "runs").glob("*.json"))  # it trained nothing
+    assert runs_in(store) == before  # it trained nothing
 
     parameters = page.locator(".jp-CodeCell .cm-content").first
     parameters.click()
@@ -79,12 +96,15 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(address: str, browser: 
     run_all(page)
     expect(page.locator(".jp-OutputArea-output .widget-hprogress").first).to_be_visible()
     expect(page.get_by_text("Training 2 run(s) on")).to_be_visible()
-    assert len(list((records.home() / "runs").glob("*.json"))) == 2
+    assert len(runs_in(store) - before) == 2
     expect(figures).to_have_count(wanted)
     page.close()
 
 
-def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Browser) -> None:
+def test_the_playground_trains_and_stops_by_clicking(
+    address: str, store: Path, browser: Browser
+) -> None:
+    before = runs_in(store)
     page = browser.new_page(viewport={"width": 1400, "height": 5000})
     page.set_default_timeout(PATIENCE)
     page.goto(address.replace("NAME", "playground"))
@@ -102,7 +122,7 @@ def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Brow
     page.get_by_role("button", name="Stop").click()
     told = page.get_by_text("of the validation images right at epoch")
     expect(told).to_be_visible(timeout=PATIENCE)
-    (path,) = (records.home() / "runs").glob("*.json")
+    (path,) = runs_in(store) - before
     run = records.read_own(path)
     assert (run.config.width, run.stopped_by) == (8, "epochs")
     assert run.epochs == run.config.epochs < 9999
@@ -113,9 +133,9 @@ def test_the_playground_trains_and_stops_by_clicking(address: str, browser: Brow
         expect(pictures.and_(page.locator(":visible"))).to_have_count(1)
     page.get_by_role("tab", name="Predictions", exact=True).click()
     answers = pictures.and_(page.locator(":visible"))
-    before = answers.get_attribute("src")
+    src = answers.get_attribute("src")
     page.get_by_role("button", name="Other images").click()
-    expect(answers).not_to_have_attribute("src", str(before))
+    expect(answers).not_to_have_attribute("src", str(src))
     page.get_by_role("tab", name="Runs", exact=True).click()
     expect(page.locator(".widget-tab td", has_text=str(run.epochs)).first).to_be_visible()
 

@@ -1,6 +1,11 @@
 """fmnist_lab.__main__: the command line fetches, trains, lists and exports, and says so."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +18,7 @@ from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sweeps import crew, everything, studies
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.tuning import Tuning
+from fmnist_lab.sweeps.tuning import TUNING_RATES, Tuning
 from fmnist_lab.training import environment, trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
@@ -22,6 +27,9 @@ WIDTH = STUDIES["width"]
 HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
 )
+HELP = "see python -m fmnist_lab {}--help."
+TUNED = "width_tuning chooses the rates, for width 128, 512, 1024, 2096, 4192."
+RUN_HELP = HELP.format("run ")
 SMALL = [
     *("--width", "8", "--depth", "1", "--train-size", "200", "--batch-size", "100"),
     *("--epochs", "2", "--learning-rate", "1e-3"),
@@ -135,10 +143,18 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
         (["width", "--width", "x"], "width is 'x'; it must be a whole number from 1 to 16,384."),
         (["width", "--depth", "1", "2"], "depth is [1, 2]; give one value, no list."),
         (["width", "--seeds", "0"], "seeds is 0; it must be a whole number from 1 to 1,000."),
+        (["width", "--seeds", "2.5"], "seeds is 2.5; it must be a whole number from 1 to 1,000."),
+        (["width", "--wdth", "8"], f"unrecognized arguments: --wdth 8: {HELP.format('')}"),
+        (["width", "--wid", "8"], f"unrecognized arguments: --wid 8: {HELP.format('')}"),
+        (["width", "--width"], f"argument --width: expected at least one argument: {RUN_HELP}"),
         (["width", "--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu."),
         (
             ["width", "--learning-rate", "1e-3x", "--loss", "hinge"],
             f"{HINGE}\nlearning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
+        ),
+        (
+            ["width_retuned", "--width", "128", "100", "--learning-rate", "1e-3"],
+            f"width is 100; {TUNED}\nlearning_rate is 1e-3; {TUNED}",
         ),
         (["width_retuned"], "width_retuned needs the runs of width_tuning first: train those."),
     ],
@@ -148,11 +164,56 @@ def test_what_cannot_be_run_is_said_in_a_sentence_and_the_exit_code(say, argumen
     assert say("run", *arguments, *flags) == (2, "", f"{message}\n")
 
 
-def test_an_unknown_option_is_refused_with_the_usage(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "width", "--wdth", "8"])
-    assert ended.value.code == 2
-    assert "unrecognized arguments: --wdth 8" in capsys.readouterr().err
+def test_a_folder_that_is_not_named_is_not_guessed(say):
+    """As where a shell's variable is not set."""
+    for option in ("--from", "--to"):
+        sentence = f"argument {option}: a folder's name is empty: {HELP.format('export ')}\n"
+        assert say("export", option, "") == (2, "", sentence)
+    sentence = f"argument --from: expected at least one argument: {HELP.format('export ')}\n"
+    assert say("export", "--from") == (2, "", sentence)
+
+
+@pytest.mark.parametrize(("depth", "width"), [(0, 0), (3, 128)])
+def test_tuning_of_a_depth_that_nothing_is_known_of_begins_with_every_rate(say, depth, width):
+    """Without layers all widths are one setting."""
+    code, out, err = say("run", "width_tuning", "--depth", depth, "--list")
+    *settings, last = out.splitlines()
+    assert (code, err) == (0, "")
+    assert len(settings) == len(TUNING_RATES)
+    assert settings[0].startswith(f"width={width}, learning_rate=1e-5: 0 of 3 runs on record, mis")
+    assert last.startswith("Training 39 run(s) on cpu: ")
+
+
+def test_an_output_that_is_full_or_closed_is_no_traceback(say, capsys, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a disk that is always full")
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        assert main(["run", "width", "--list"]) == 2
+    assert capsys.readouterr().err == "the output fails: No space left on device.\n"
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does when it has its lines
+    with os.fdopen(writer, "w") as closed, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", closed)
+        assert main(["run", "width", "--list"]) == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_while_it_loads_is_answered_as_at_any_time(home, tmp_path):
+    (tmp_path / "torch.py").write_text("print('loading', flush=True); import time; time.sleep(60)")
+    own = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    script = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "runpy.run_module('fmnist_lab', run_name='__main__', alter_sys=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "run", "width"], env=os.environ | own, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    stopped = "Stopped. Finished runs are kept; the same command continues.\n"
+    assert (process.returncode, said) == (130, stopped)
 
 
 def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):

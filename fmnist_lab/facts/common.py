@@ -38,7 +38,7 @@ def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
     facts = {
         "runs": len(frame),
         "hours": float(frame["seconds"].sum() / 3600),
-        "devices": devices(frame["device"]),
+        "devices": devices(frame["device"].dropna()),
         "capped": int((frame["stopped_by"] == "epochs").sum()),
         "precision": " and ".join(PRECISE[p] for p in PRECISE if p in set(frame["precision"])),
     }

@@ -153,7 +153,8 @@ def machines() -> pd.DataFrame:
     rows: dict[tuple[str, ...], list[Run]] = {}
     for run in read_published().values():
         there = run.environment
-        key = (str(run.device), there["precision"], there["python"], there["torch"])
+        told = (str(there.get(name, "?")) for name in ("precision", "python", "torch"))
+        key = (str(run.device), *told)
         rows.setdefault(key, []).append(run)
     columns = ["device", "precision", "Python", "PyTorch", "runs", "hours"]
     found = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +16,7 @@ import filelock
 import pandas as pd
 import platformdirs
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import Config, folder_named
 from fmnist_lab.data import DIGEST
 
 from .run import PARTS, Run, canonical, identify, parse
@@ -24,20 +25,26 @@ from .runs import Runs
 PUBLISHED = Path(__file__).parent / "published"
 SUMS = "SHA256SUMS"
 LARGEST = 2**31  # bytes of a file of runs
+LONGEST = 500  # characters of what is said of a damaged file
+MOST = 100_000  # entries of a run: a history of 10,000 epochs has half as many
 
 
 class RecordError(ValueError):
-    """A file that does not hold the runs it should, or a store that cannot; the message is all."""
+    """A file or a store that cannot be read, written or believed; the message is all."""
 
     def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
         return str(self).splitlines()
 
 
+class DamagedError(RecordError):
+    """A file that does not hold the runs it should."""
+
+
 def home() -> Path:
     """Return the folder of the user's own runs: FMNIST_LAB_HOME, else the platform's own."""
-    if chosen := os.environ.get("FMNIST_LAB_HOME"):
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_data_path("fmnist-lab", appauthor=False)
+    return folder_named("FMNIST_LAB_HOME") or platformdirs.user_data_path(
+        "fmnist-lab", appauthor=False
+    )
 
 
 def folder(name: str) -> Path:
@@ -46,8 +53,18 @@ def folder(name: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise RecordError(f"the store {home()} cannot be used: {fault.strerror}.") from fault
+        raise unusable(fault) from fault
     return path
+
+
+def unusable(fault: Exception) -> RecordError:
+    """Return what is said of a store that cannot be read, written or locked."""
+    return RecordError(f"the store {home()} cannot be used: {why(fault)}.")
+
+
+def why(fault: Exception) -> str:
+    """Return what the system says of a fault, without its number and the file's name."""
+    return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
 
 
 def own_path(identity: str) -> Path:
@@ -65,22 +82,28 @@ def save(run: Run) -> None:
     part = folder("runs") / "save.part"
     try:
         with filelock.FileLock(folder("locks") / "save.lock"):
-            try:
-                with part.open("w") as file:
-                    file.write(encode(run))
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(own_path(run.id))
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as fault:
-        raise RecordError(f"run {run.id} cannot be saved in {home()}: {fault.strerror}.") from fault
+            put(part, encode(run), own_path(run.id))
+    except (OSError, NotImplementedError) as fault:  # the second of a disk that cannot lock
+        raise RecordError(f"run {run.id} cannot be saved in {home()}: {why(fault)}.") from fault
+
+
+def put(part: Path, text: str, path: Path) -> None:
+    """Write a file by way of its part, so that it is there whole or as it was before."""
+    try:
+        with part.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
     """Return a config's run that holds the parts in `keep`: the user's own, else the published.
 
-    A damaged file is set aside with a warning; its run then counts as missing.
+    A damaged file is set aside with a warning; its run then counts as missing. Raises `RecordError`
+    for one that can be neither read nor set aside.
     """
     identity = identify(config, DIGEST)
     candidates = [read_published().get(identity)]
@@ -89,10 +112,13 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
         candidates.insert(0, read_own(path, identity))
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except RecordError as fault:
+    except DamagedError as fault:
         aside = path.with_suffix(".damaged")
-        with suppress(FileNotFoundError):  # another process was faster
-            path.replace(aside)
+        try:
+            with suppress(FileNotFoundError):  # another process was faster
+                path.replace(aside)
+        except OSError as other:
+            raise RecordError(f"{fault} It cannot be set aside: {why(other)}.") from other
         warnings.warn(
             f"{fault} It is kept as {aside.name}, the run will be repeated.", stacklevel=2
         )
@@ -118,6 +144,8 @@ def encode(run: Run) -> str:
 
 def decode(content: bytes) -> Run:
     """Read what `encode` wrote. Raises `ValueError` if a single byte is another."""
+    if content.count(b",") > MOST:
+        raise ValueError(f"it has more than {MOST:,} entries")
     text = content.decode()
     record = parse(text)
     if not isinstance(record, dict) or record.keys() != {"run", "sha256"}:
@@ -133,39 +161,54 @@ def decode(content: bytes) -> Run:
 def read_own(path: Path, identity: str | None = None) -> Run:
     """Read one file of an own store, which should hold the run of that identity.
 
-    Raises `RecordError` if it is damaged or another run, `FileNotFoundError` if there is none.
+    Raises `DamagedError` if it is damaged or another run, `RecordError` if it cannot be read,
+    `FileNotFoundError` or `NotADirectoryError` if there is none.
     """
     try:
-        _check_size(path)
+        check_file(path)
         run = decode(path.read_bytes())
         if identity not in (None, run.id):
             raise ValueError(f"it holds run {run.id}")
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"{path} is damaged: {str(error).rstrip('.')}.") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except ValueError as error:
+        raise damaged(f"{path}", error) from error
+    except (OSError, MemoryError) as fault:
+        raise RecordError(f"{path} cannot be read: {why(fault)}.") from fault
     return run
 
 
 def read_lines(path: Path) -> list[Run]:
     """Read a file of published runs, one a line.
 
-    Raises `RecordError` naming the line that is damaged.
+    Raises `DamagedError` naming the line that is damaged, `RecordError` if it cannot be read.
     """
     runs, number = [], 0
     try:
-        _check_size(path)
+        check_file(path)
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):  # noqa: B007  an error names it
                 runs.append(decode(line))
-    except (ValueError, TypeError) as error:
-        where = f"{path}, line {number}," if number else f"{path}"
-        raise RecordError(f"{where} is damaged: {str(error).rstrip('.')}.") from error
+    except ValueError as error:
+        raise damaged(f"{path}, line {number}," if number else f"{path}", error) from error
+    except (OSError, MemoryError) as fault:
+        raise RecordError(f"{path} cannot be read: {why(fault)}.") from fault
     return runs
 
 
-def _check_size(path: Path) -> None:
-    """Raise `ValueError` for a file larger than any that is written here."""
-    if (size := path.stat().st_size) > LARGEST:
-        raise ValueError(f"it has {size:,} bytes; no file of runs has more than {LARGEST:,}")
+def damaged(where: str, error: ValueError) -> DamagedError:
+    """Return what is said of a damaged file or line, in one sentence."""
+    said = "; ".join(str(error).splitlines()).rstrip(".")
+    return DamagedError(f"{where} is damaged: {said[:LONGEST]}{'…' * (len(said) > LONGEST)}.")
+
+
+def check_file(path: Path) -> None:
+    """Raise `ValueError` for what is no file, and might never end, or larger than any of ours."""
+    if not stat.S_ISREG((found := path.stat()).st_mode):
+        raise ValueError("it is no file")
+    if found.st_size > LARGEST:
+        size = f"{found.st_size:,}"
+        raise ValueError(f"it has {size} bytes; no file of runs has more than {LARGEST:,}")
 
 
 def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
@@ -185,6 +228,8 @@ def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
             runs += readers[path.suffix](path)
         except RecordError as fault:
             refused.append(str(fault))
+        except FileNotFoundError:  # a link to nothing, or gone since
+            refused.append(f"{path} is not there.")
     refused += [
         f"run {run.id} was trained on other data ({run.data}, not {DIGEST})."
         for run in runs
@@ -203,7 +248,11 @@ def read_published() -> dict[str, Run]:
     for path in sorted(PUBLISHED.glob("*.jsonl")):
         for run in read_lines(path):
             runs[run.id] = fuller(run, runs.get(run.id))
-    if runs and (PUBLISHED / SUMS).read_text() != sums(PUBLISHED):
+    try:
+        listed = (PUBLISHED / SUMS).read_bytes()
+    except OSError:
+        listed = b""  # as if it named no file
+    if listed != sums(PUBLISHED).encode():
         raise RecordError(
             f"{PUBLISHED} does not hold the files that its {SUMS} lists: install the package anew;"
             f" who merged published runs writes it anew: sha256sum *.jsonl > {SUMS}."
@@ -214,7 +263,8 @@ def read_published() -> dict[str, Run]:
 def write_lines(path: Path, runs: Iterable[Run]) -> None:
     """Write runs in the published form: a record a line, sorted by their settings, then their seed.
 
-    The folder's list of checksums, in the form of `sha256sum`, is written anew.
+    The folder's list of checksums, in the form of `sha256sum`, is written anew. Raises
+    `RecordError` if the disk does not let us; the file then is as it was.
     """
 
     def key(run: Run) -> str:
@@ -222,11 +272,13 @@ def write_lines(path: Path, runs: Iterable[Run]) -> None:
         seed = settings.pop("seed")
         return canonical(settings) + f"{seed:010d}"
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text("".join(encode(run) for run in sorted(runs, key=key)))
-    part.replace(path)
-    (path.parent / SUMS).write_text(sums(path.parent))
+    part = path.with_suffix(f".{os.getpid()}.part")  # another may write the same file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(part, "".join(encode(run) for run in sorted(runs, key=key)), path)
+        put(part, sums(path.parent), path.parent / SUMS)
+    except OSError as fault:
+        raise RecordError(f"{path} cannot be written: {why(fault)}.") from fault
 
 
 def sums(folder: Path) -> str:

@@ -6,14 +6,15 @@ import base64
 import hashlib
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import Config, shown
 
 # Raised when a run's meaning changes: the split, the initial weights, the order, the metrics.
 SCHEMA = 1
@@ -147,14 +148,30 @@ class Run:
         if not isinstance(values, dict) or not {"schema", "id", "config"} <= values.keys():
             raise ValueError("it is no record of a run")
         schema, identity = values.pop("schema"), values.pop("id")
+        if not is_digest(identity) or not isinstance(values["config"], dict):
+            raise ValueError("it is no record of a run")
         if schema != SCHEMA:
-            raise ValueError(f"run {identity} has schema {schema}; this version reads {SCHEMA}.")
+            given = shown(schema)
+            raise ValueError(f"run {identity} has schema {given}; this version reads {SCHEMA}.")
+        known = {
+            each.name: (each.default, each.default_factory) != (MISSING, MISSING)
+            for each in fields(cls)
+        }
+        if foreign := values.keys() - known.keys():
+            raise ValueError(f"run {identity} has fields that no run has: {shown(sorted(foreign))}")
+        if lacking := [name for name in known if not known[name] and name not in values]:
+            raise ValueError(f"run {identity} lacks {', '.join(lacking)}")
         run = cls(**{**values, "config": Config.from_dict(values["config"])})
         if run.id != identity:
             raise ValueError(f"run {identity} says it is another: its content hashes to {run.id}.")
         if fault := next(faults(run), None):
             raise ValueError(f"run {identity}: {fault}")
         return run
+
+
+def is_digest(value: Any) -> bool:
+    """Return whether a value is a text of 16 hex digits."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
 
 
 def parse(text: str) -> Any:
@@ -171,29 +188,33 @@ def parse(text: str) -> Any:
 
 def faults(run: Run) -> Iterator[str]:
     """Yield what no training leaves behind: numbers and texts that a page must not show."""
+    if not is_digest(run.data):
+        yield f"data is {shown(run.data)}; it must be a digest of 16 hex digits."
     for name, values in {"best": run.best, "last": run.last}.items():
         if not isinstance(values, dict) or not values.keys() <= set(METRICS):
             yield f"{name} has other entries than {', '.join(METRICS)}."
         else:
             yield from (f"{name} {fault}" for fault in _out_of_range(values.items()))
-    lists = list(run.history.values()) if isinstance(run.history, dict) else []
+    history = run.history if isinstance(run.history, dict) else {}
+    lists = list(history.values())
     most = run.config.epochs
-    if set(run.history) != set(HISTORY) or not all(isinstance(values, list) for values in lists):
+    if set(history) != set(HISTORY) or not all(isinstance(values, list) for values in lists):
         yield f"its history has other lists than {', '.join(HISTORY)}."
     elif {len(values) for values in lists} != {run.epochs} or run.epochs > most:
         yield f"its history has not as many numbers of each kind, or more than {most}."
     else:
-        every = ((name, value) for name, values in run.history.items() for value in values)
+        every = ((name, value) for name, values in history.items() for value in values)
         yield from (f"history of {fault}" for fault in _out_of_range(every))
         if type(run.best_epoch) is not int or not 0 <= run.best_epoch <= run.epochs:
-            yield f"best_epoch is {run.best_epoch!r}; it must be from 0 to {run.epochs}."
+            yield f"best_epoch is {shown(run.best_epoch)}; it must be from 0 to {run.epochs}."
     if run.stopped_by not in ENDINGS:
-        yield f"stopped_by is {run.stopped_by!r}; allowed are {', '.join(ENDINGS)}."
+        yield f"stopped_by is {shown(run.stopped_by)}; allowed are {', '.join(ENDINGS)}."
     told = run.environment if isinstance(run.environment, dict) else {"": []}
-    short = (len(f"{key}{value}") <= LONGEST for key, value in told.items())
-    plain = (isinstance(value, str | int | float | None) for value in told.values())
-    if not (all(plain) and all(short)):
-        yield f"its environment holds more than numbers and texts of {LONGEST} characters."
+    lines = [f"{key}{value}" for key, value in told.items()]
+    short = all(len(line) <= LONGEST and line.isprintable() for line in lines)
+    plain = all(isinstance(value, str | int | float | None) for value in told.values())
+    if not (plain and short and isinstance(told.get("device"), str | None)):
+        yield f"its environment holds more than numbers and lines of {LONGEST} characters."
     if not all(isinstance(getattr(run, part), str | None) for part in PARTS):
         yield f"one of {', '.join(PARTS)} is no text."
 
@@ -204,7 +225,7 @@ def _out_of_range(values: Iterable[tuple[str, Any]]) -> Iterator[str]:
         high = 1.0 if name.endswith("accuracy") else math.inf
         if value is not None and not (type(value) in (int, float) and 0 <= value <= high):
             limits = "a fraction" if high == 1 else "a number of at least 0"
-            yield f"{name} is {value!r}; it must be {limits}."
+            yield f"{name} is {shown(value)}; it must be {limits}."
 
 
 def pack(values: np.ndarray) -> str:

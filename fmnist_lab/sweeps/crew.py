@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import psutil
 import torch
 
-from fmnist_lab.config import PRECISIONS, Config, ConfigError
+from fmnist_lab.config import PRECISIONS, Config, ConfigError, shown
 from fmnist_lab.training import environment
 from fmnist_lab.training.model import parameter_count
 
@@ -38,8 +38,8 @@ def resolve(device: str) -> str:
     """
     count = torch.cuda.device_count()
     allowed = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{n}" for n in range(count))]
-    if device not in allowed:
-        raise ConfigError(f"device is {device!r}; this machine allows {', '.join(allowed)}.")
+    if not isinstance(device, str) or device not in allowed:
+        raise ConfigError(f"device is {shown(device)}; this machine allows {', '.join(allowed)}.")
     return ("cuda" if count else "cpu") if device == "auto" else device
 
 
@@ -168,5 +168,7 @@ def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
 
 
 def insisted() -> bool:
-    """Return whether what is too large is asked for expressly."""
-    return bool(os.environ.get(ANYWAY))
+    """Return whether what is too large is asked for expressly; raise `ConfigError` if unclear."""
+    if (word := os.environ.get(ANYWAY, "")) not in ("", "1"):
+        raise ConfigError(f"{ANYWAY} is {shown(word)}; it must be 1, or not be set.")
+    return bool(word)

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from fmnist_lab.config import Bounds, Config, ConfigError, check, names, unknown_name
+from fmnist_lab.config import (
+    Bounds,
+    Config,
+    ConfigError,
+    check,
+    names,
+    shown,
+    unknown_name,
+    written,
+)
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 # The seeds whose runs a verdict rests on.
 CONFIRMING_SEEDS = tuple(range(10))
 SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
+MOST_VALUES = 1000  # of a hyperparameter that is swept
 WIDE = 2096  # neurons: settings as wide may have fewer seeds
 
 
@@ -133,17 +143,19 @@ class Study:
         counted = "seeds" in given
         seeds = given.pop("seeds", len(self.seeds))
         if not SEEDS.admit(seeds):
-            faults.append(f"seeds is {seeds!r}; it must be {SEEDS}.")
+            faults.append(f"seeds is {shown(seeds)}; it must be {SEEDS}.")
         for name, value in given.items():
             values = list(value) if isinstance(value, list | tuple) else [value]
             if name not in names() or name == "seed":
                 faults.append(unknown_name(name, [n for n in names() if n != "seed"]))
             elif not values or (name not in grid and len(values) > 1):
                 many = "a list of at least one" if name in grid else "no list"
-                faults.append(f"{name} is {value!r}; give one value, {many}.")
+                faults.append(f"{name} is {shown(value)}; give one value, {many}.")
+            elif len(values) > MOST_VALUES:
+                faults.append(f"{name} has {len(values):,} values; give at most {MOST_VALUES}.")
             else:
                 checked, wrong = _checked(name, values)
-                faults += wrong
+                faults += wrong or self._untuned(name, checked)
                 if name in grid:
                     grid[name] = tuple(dict.fromkeys(checked))
                 elif checked:
@@ -152,6 +164,19 @@ class Study:
             raise ConfigError("\n".join(faults))
         study = replace(self, grid=grid, base=replace(self.base, **base))
         return study.first_seeds(int(seeds)) if counted else study
+
+    def _untuned(self, name: str, values: list[Any]) -> list[str]:
+        """Return what is wrong with values that no tuning has chosen a learning rate for."""
+        if self.tuned_by is None or name not in (self.swept, "learning_rate"):
+            return []
+        known = self.tuned_by.values if name == self.swept else ()
+        tuned = f"{self.tuned_by.name} chooses the rates, for {self.swept}"
+        allowed = ", ".join(map(str, self.tuned_by.values))
+        return [
+            f"{name} is {written(value)}; {tuned} {allowed}."
+            for value in values
+            if value not in known
+        ]
 
 
 def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:

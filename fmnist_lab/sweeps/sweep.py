@@ -210,7 +210,10 @@ def locked(configs: Sequence[Config]) -> Iterator[None]:
     locks = [filelock.FileLock(folder / f"{name}.lock") for name in names]
     try:
         for lock in locks:
-            lock.acquire()
+            try:
+                lock.acquire()
+            except (OSError, NotImplementedError) as fault:  # read-only, or a disk that cannot lock
+                raise records.unusable(fault) from fault
         yield
     finally:
         for lock in locks:

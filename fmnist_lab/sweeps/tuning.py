@@ -121,7 +121,8 @@ class Tuning(Study):
         """Return each setting's learning rates and the chosen one; `runs` as for `means`.
 
         Only rates with all seeds count. A bracket starts at the rate chosen for the setting
-        before; until there is one it has no rates.
+        before; until there is one it has no rates. The first setting has them all, unless another
+        study's guess is waited for.
         """
         runs = runs if runs is None else list(runs)
         frame = self.means(runs)
@@ -133,9 +134,13 @@ class Tuning(Study):
         found: dict[Any, Bracket] = {}
         for value in self.values:
             setting = replace(self.base, **{self.swept: value})
+            value = getattr(setting, self.swept)
+            if value in found:  # without layers all widths are 0
+                continue
+            first = not found and self.first_guess is None  # nothing could guess its rate
             rows = complete[complete[self.swept] == value]
             means = dict(rows.set_index("learning_rate")["mean"])
-            if not self.bracketed or (setting.depth, setting.width) in WHOLE_GRIDS:
+            if not self.bracketed or first or (setting.depth, setting.width) in WHOLE_GRIDS:
                 found[value] = bracket(means, grid, None)
             else:
                 found[value] = bracket(means, grid, guess) if guess else Bracket(())

@@ -299,3 +299,12 @@ def test_the_hours_of_every_machine_add_up_to_those_of_all_runs():
     assert table["runs"].sum() == len(runs)
     hours = sum(run.seconds for run in runs) / 3600
     assert table["hours"].astype(float).sum() == pytest.approx(hours, abs=0.05 * len(table))
+
+
+def test_a_run_that_does_not_say_where_it_was_trained_is_counted_all_the_same(
+    published, made_up_run
+):
+    records.write_lines(published / "width.jsonl", [made_up_run(Config(), environment={})])
+    table = facts.machines()
+    assert table["runs"].to_dict() == {"None": 1}
+    assert set(table[["precision", "Python", "PyTorch"]].iloc[0]) == {"?"}

@@ -1,5 +1,6 @@
 """fmnist_lab.runs.records: runs are on disk whole or not at all, and are found again."""
 
+import hashlib
 import itertools
 import json
 import math
@@ -12,7 +13,9 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,12 +24,15 @@ import numpy as np
 import pandas as pd
 import platformdirs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fmnist_lab.config import Config
 from fmnist_lab.data import DIGEST
 from fmnist_lab.runs import records
-from fmnist_lab.runs.records import RecordError
-from fmnist_lab.runs.run import METRICS, Run, pack
+from fmnist_lab.runs.records import DamagedError, RecordError
+from fmnist_lab.runs.run import METRICS, Run, identify, pack
+from fmnist_lab.runs.runs import Runs
 
 pytestmark = pytest.mark.usefixtures("home", "published")
 
@@ -124,7 +130,7 @@ def save_and_tell(runs: list[Run], told: Path) -> None:
 def test_no_run_that_was_told_saved_is_lost_however_many_processes_are_killed(
     run, home, tmp_path, trial
 ):
-    writers, kills = trial.times(4, 16), trial.times(30, 1_000)
+    writers, kills = trial.times(4, 16), trial.times(15, 1_000)
     ballast = "0" * 100_000  # long enough that a save is cut in the middle
     next_seed = itertools.count()
     diaries: list[Path] = []
@@ -302,12 +308,74 @@ def test_a_record_of_another_run_under_this_name_is_set_aside(run, made_up_run):
 def test_a_damaged_record_that_another_process_sets_aside_first_does_no_harm(run, monkeypatch):
     def read_while_another_sets_it_aside(path, identity):
         path.unlink()
-        raise RecordError(f"{path} is damaged: test.")
+        raise DamagedError(f"{path} is damaged: test.")
 
     records.save(run)
     monkeypatch.setattr(records, "read_own", read_while_another_sets_it_aside)
     with pytest.warns(UserWarning, match="is damaged: test"):
         assert records.load(CONFIG) is None
+
+
+@pytest.fixture(params=["folder", "pipe", "endless"])
+def no_file(request) -> Callable[[Path], None]:
+    """Return a function that makes what is no file, of which two have no end to be read to."""
+
+    def make(path: Path) -> None:
+        if request.param == "folder":
+            path.mkdir()
+        elif request.param == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero")
+
+    return make
+
+
+def test_what_is_no_file_is_set_aside_as_a_damaged_record_is(run, no_file):
+    records.save(run)
+    path = records.own_path(run.id)
+    path.unlink()
+    no_file(path)
+    with pytest.warns(UserWarning, match=r"is damaged: it is no file\. It is kept as .*\.damaged"):
+        assert records.load(CONFIG) is None
+    records.save(run)
+    assert records.load(CONFIG) == run
+
+
+def test_a_record_that_cannot_be_read_or_set_aside_is_told_and_left(run):
+    records.save(run)
+    path = records.own_path(run.id)
+    text = path.read_text()
+    path.write_text("{")
+    path.with_suffix(".damaged").mkdir()  # in the way
+    sentence = (
+        rf"^{re.escape(str(path))} is damaged: .*\. It cannot be set aside: Is a directory\.$"
+    )
+    with pytest.raises(RecordError, match=sentence):
+        records.load(CONFIG)
+    assert path.read_text() == "{"
+    path.unlink()
+    path.symlink_to(path)
+    sentence = f"^{re.escape(str(path))} cannot be read: Too many levels of symbolic links\\.$"
+    with pytest.raises(RecordError, match=sentence):
+        records.load(CONFIG)
+    path.unlink()
+    path.write_text(text)
+    assert records.load(CONFIG) == run
+
+
+@pytest.mark.parametrize(
+    ("home", "sentence"),
+    [
+        ("~nobody-of-this-name/x", "FMNIST_LAB_HOME is '~nobody-of-this-name/x'; it must be a fo"),
+        ("/" + 300 * "x", f"/{300 * 'x'}/runs/"),
+    ],
+    ids=["of nobody", "too long"],
+)
+def test_a_store_that_cannot_be_is_named_when_it_is_read(home, sentence, monkeypatch):
+    monkeypatch.setenv("FMNIST_LAB_HOME", home)
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        records.load(CONFIG)
 
 
 # --- Own before published
@@ -396,8 +464,8 @@ def test_a_line_that_is_no_run_is_named(many, tmp_path, line):
 
 
 def changed(content: bytes, ways: int) -> Iterator[bytes]:
-    """Yield every truncation, and every byte made so many others (of 255)."""
-    for n in range(len(content)):
+    """Yield every truncation, and every byte made so many others (of 255); for one, a sample."""
+    for n in range(0, len(content), 5 if ways == 1 else 1):
         yield content[:n]
         for way in range(ways):
             other = content[n] ^ (1 << n % 8 if ways == 1 else way + 1)
@@ -405,15 +473,86 @@ def changed(content: bytes, ways: int) -> Iterator[bytes]:
 
 
 @pytest.mark.endurance("Damage of a record is noticed")
-def test_every_truncation_and_every_changed_byte_of_a_record_is_noticed(run, trial):
-    content = records.encode(run).encode()
-    assert records.decode(content) == run
+def test_every_truncation_and_every_changed_byte_of_ones_own_record_is_noticed(run, trial):
+    records.save(run)
+    path = records.own_path(run.id)
+    content = path.read_bytes()
     count = 0
     for damaged in changed(content, trial.times(1, 255)):
         count += 1
-        with pytest.raises(ValueError):  # noqa: PT011  whatever json, a codec or we say
-            records.decode(damaged)
-    trial.found(f"{count:,} truncations and changed bytes of {len(content):,}: all noticed")
+        path.write_bytes(damaged)
+        with pytest.warns(UserWarning, match=rf"^{re.escape(str(path))} is damaged: .* is kept as"):
+            assert records.load(CONFIG) is None
+        assert path.with_suffix(".damaged").read_bytes() == damaged
+    trial.found(f"own: {count:,} truncations and changes of {len(content):,} bytes: all noticed")
+
+
+@pytest.mark.endurance("Damage of a record is noticed")
+@pytest.mark.parametrize("name", ["study.jsonl", "SHA256SUMS"])
+def test_every_truncation_and_every_changed_byte_of_a_published_file_is_noticed(
+    name, run, many, published, trial
+):
+    publish(published, "study", many[: trial.times(1, 2)])
+    path = published / name
+    content = path.read_bytes()
+    count = 0
+    for damaged in changed(content, trial.times(1, 255)):
+        count += 1
+        path.write_bytes(damaged)
+        with pytest.raises(RecordError, match=r"is damaged: .*\.$|does not hold the files that"):
+            records.read_published()
+    trial.found(f"{name}: {count:,} truncations and changes of {len(content):,} bytes: all noticed")
+
+
+@pytest.mark.endurance("A record from elsewhere is data")
+def test_whatever_a_record_from_elsewhere_says_it_is_read_or_refused_in_a_sentence(
+    run, tmp_path, trial
+):
+    """Any place of a record with anything else in it, and a checksum that fits."""
+    stored = json.loads(full(run).to_json())
+    places: list[tuple[str, ...]] = [(key,) for key in [*stored, "other"]]
+    places += [
+        (key, inner) for key in stored if isinstance(stored[key], dict) for inner in stored[key]
+    ]
+    values = st.none() | st.booleans() | st.floats() | st.integers() | st.text()
+    anything = st.recursive(values, lambda of: st.lists(of) | st.dictionaries(st.text(), of))
+    said = Counter[str]()
+    path = tmp_path / "record.json"
+
+    @settings(max_examples=trial.times(50, 20_000), database=None)
+    @given(st.sampled_from(places), anything, st.booleans())
+    def tries(place, value, renamed):
+        changed = json.loads(json.dumps(stored))
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = value
+        if renamed and isinstance(changed["config"], dict):  # as its content would be named
+            with suppress(ValueError):
+                changed["id"] = identify(Config.from_dict(changed["config"]), changed["data"])
+        text = json.dumps(changed, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        path.write_text(f'{{"run":{text},"sha256":"{digest}"}}\n')
+        found, refused = records.read_folder(tmp_path)
+        for sentence in refused:
+            assert sentence.startswith((f"{path} is damaged: ", "run "))
+            assert sentence.endswith(".")
+            assert sentence.isprintable()
+            assert len(sentence) < 1_000
+        assert len(found) + len(refused) == 1
+        Runs(found).table()
+        said["taken" if found else "refused"] += 1
+
+    tries()
+    trial.found(f"{said['refused']:,} refused in a sentence, {said['taken']:,} taken")
+
+
+def test_a_record_of_more_entries_than_any_run_has_is_not_parsed(tmp_path):
+    path = tmp_path / "study.jsonl"
+    path.write_text(f"[{'[],' * 200_000}[]]\n")
+    sentence = "study.jsonl, line 1, is damaged: it has more than 100,000 entries.$"
+    with pytest.raises(RecordError, match=sentence):
+        records.read_lines(path)
 
 
 def test_a_record_of_every_schema_that_was_published_stays_readable():
@@ -446,6 +585,46 @@ def test_a_published_line_or_file_that_is_gone_is_missed(many, published):
         records.read_published()
     (published / "one.jsonl").write_text("".join(whole))
     assert len(records.read_published()) == len(many)
+
+
+@pytest.mark.parametrize("how", ["gone", "no text", "a folder", "of runs that are gone"])
+def test_a_list_that_is_not_of_the_folders_files_is_told(how, many, published):
+    publish(published, "study", many)
+    sums = published / "SHA256SUMS"
+    if how == "of runs that are gone":
+        (published / "study.jsonl").unlink()
+    else:
+        sums.unlink()
+    if how == "no text":
+        sums.write_bytes(b"\xff\xfe" * 50)
+    if how == "a folder":
+        sums.mkdir()
+    with pytest.raises(RecordError, match="does not hold the files that its SHA256SUMS lists"):
+        records.read_published()
+
+
+def test_a_published_file_that_is_none_is_told_and_not_waited_for(published, no_file):
+    no_file(published / "study.jsonl")
+    with pytest.raises(RecordError, match=r"study.jsonl is damaged: it is no file\.$"):
+        records.read_published()
+
+
+def test_where_nothing_can_be_written_the_published_file_stays_and_no_part_is_left(
+    many, tmp_path, monkeypatch
+):
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "to" / "study.jsonl"
+    records.write_lines(path, many)
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    monkeypatch.setattr("os.fsync", fail)
+    sentence = f"^{re.escape(str(path))} cannot be written: No space left on device.$"
+    with pytest.raises(RecordError, match=sentence):
+        records.write_lines(path, many[:1])
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+    with pytest.raises(RecordError, match=r"study.jsonl/x/a.jsonl cannot be written: Not a direc"):
+        records.write_lines(path / "x" / "a.jsonl", many)
 
 
 def test_the_list_of_a_folder_is_that_of_sha256sum(many, tmp_path):

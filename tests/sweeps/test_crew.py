@@ -44,7 +44,7 @@ def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
     assert sorted(len(job) for job in jobs) == [3, 3]
 
 
-@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0])
+@pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0, ["cpu"]])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monkeypatch):
     for count, allowed in ((0, "auto, cpu"), (2, "auto, cpu, cuda, cuda:0, cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
@@ -108,27 +108,24 @@ PEAK = """
 import resource, sys
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps import sweep
-sweep.train_job([Config(**eval(sys.argv[1]))], frozenset(eval(sys.argv[2])), "cpu")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+for settings, keep in eval(sys.argv[1]):
+    sweep.train_job([Config(**settings)], frozenset(keep), "cpu")
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-@pytest.mark.parametrize(
-    ("settings", "keep"),
-    [
-        ({"width": 8}, []),
-        ({"depth": 2, "width": 2096, "precision": "bfloat16"}, ["weights"]),
-    ],
-)
-def test_a_training_needs_about_the_memory_that_is_foreseen(settings, keep, home):
-    config = Config(**{"epochs": 1, "train_size": 500, "batch_size": 500} | settings)
+def test_a_training_needs_about_the_memory_that_is_foreseen(home):
+    short: dict[str, Any] = {"epochs": 1, "train_size": 500, "batch_size": 500}
+    small = Config(width=8, **short)
+    large = Config(depth=2, width=2096, precision="bfloat16", **short)
+    jobs = [(asdict(small), []), (asdict(large), ["weights"])]  # the peak of the second is higher
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, repr(asdict(config)), repr(keep)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert 0.7 < crew.memory(config) / float(done.stdout) < 1.4
+        [sys.executable, "-c", PEAK, repr(jobs)], capture_output=True, text=True, check=True
+    )
+    for config, peak in zip([small, large], done.stdout.split(), strict=True):
+        assert 0.7 < crew.memory(config) / float(peak) < 1.4
 
 
 @pytest.mark.usefixtures("an_hour")
@@ -165,6 +162,14 @@ def test_what_there_is_no_room_or_no_day_for_is_said_before_it_starts(
     first, *_, last = str(caught.value).splitlines()
     assert said in first
     assert last.startswith("To train it all the same, set FMNIST_LAB_ANYWAY=1: ")
+
+
+@pytest.mark.parametrize("word", ["0", "no", "yes", "2"])
+def test_a_word_that_insists_or_not_is_not_guessed(word, monkeypatch, home, published):
+    monkeypatch.setenv("FMNIST_LAB_ANYWAY", word)
+    with pytest.raises(ConfigError) as caught:
+        sweep.sweep(SEEDS[:1], progress=False)
+    assert str(caught.value) == f"FMNIST_LAB_ANYWAY is {word!r}; it must be 1, or not be set."
 
 
 def test_who_insists_may_train_what_is_too_large(monkeypatch, trained):

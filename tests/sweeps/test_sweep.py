@@ -257,6 +257,27 @@ def test_a_run_that_fails_fails_alone_and_is_named_at_the_end(trainers, trained,
     assert caught.value._render_traceback_() == [first, second]
 
 
+@pytest.mark.parametrize("lacks", ["a place for locks", "locks"])
+def test_a_store_that_cannot_be_locked_ends_the_sweep_in_a_sentence(
+    lacks, home, trained, monkeypatch
+):
+    if lacks == "locks":  # as a disk of another machine may
+        fault = NotImplementedError("FileSystem does not appear to support flock")
+        monkeypatch.setattr("filelock.FileLock.acquire", lambda self: raise_(fault))
+        said = "FileSystem does not appear to support flock"
+    else:
+        (home / "locks").write_text("in the way")
+        said = "File exists"
+    with pytest.raises(records.RecordError) as caught:
+        sweep.sweep(SEEDS[:1], progress=False)
+    assert str(caught.value) == f"the store {home} cannot be used: {said}."
+    assert trained == []
+
+
+def raise_(fault: Exception) -> None:
+    raise fault
+
+
 @pytest.mark.parametrize("fault", [ConfigError, data.DataError, records.RecordError])
 def test_a_fault_of_what_all_runs_need_ends_the_sweep(fault, trained, monkeypatch):
     def fail(configs, *arguments, **options):
