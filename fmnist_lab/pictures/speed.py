@@ -151,11 +151,12 @@ def picture(frame: pd.DataFrame, *, columns: int = 2) -> list[Axes]:
     """Draw seconds an epoch by trainer on a log axis, a panel a workload; return the panels.
 
     Every trainer has a circle, ours a filled diamond, at the median, on a line from its fastest
-    epoch to its slowest, and how many times our time it takes; lines mark the floors.
+    epoch to its slowest, and how many times our time it takes; lines mark the floors. Nothing
+    measured is an empty picture.
     """
     workloads = list(frame["workload"].unique())
-    columns = min(columns, len(workloads))
-    rows = -(-len(workloads) // columns)
+    columns = max(1, min(columns, len(workloads)))
+    rows = max(1, -(-len(workloads) // columns))
     names = order(frame)
     height = rows * (0.28 * len(names) + 1.0) + 0.6
     drawn = panels(rows * columns, rows=rows, height=height, sharey=True)

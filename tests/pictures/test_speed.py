@@ -182,6 +182,10 @@ def test_the_picture_has_a_line_at_each_floor_in_a_style_of_its_own():
     assert {"matrix products alone", "Adam alone"} <= {t.get_text() for t in legend.get_texts()}
 
 
+def test_nothing_measured_is_an_empty_picture():
+    assert speed.picture(speed.table(results(ours=OURS)).iloc[:0]) == []
+
+
 def test_there_is_a_panel_a_workload_with_the_same_trainers_side_by_side():
     measured = results(ours=OURS, slow=SLOW)
     for name in ("second", "third"):
