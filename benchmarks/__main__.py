@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import costs, measure
-from .trainers import FLOORS, SEEDS, SINGLE
+from .trainers import FLOORS, ROUNDED, SEEDS, SINGLE
 from .work import WORKLOADS, prepare
 
 BUSY = 0.5  # load of a machine above which something else is computing
@@ -20,7 +20,7 @@ BUSY = 0.5  # load of a machine above which something else is computing
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the command line asks for; write the results as they come."""
-    trainers = list(SINGLE | SEEDS | FLOORS)
+    trainers = list(SINGLE | SEEDS | ROUNDED | FLOORS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--trainers", nargs="*", choices=trainers, default=trainers)

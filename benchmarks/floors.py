@@ -25,9 +25,10 @@ class Products(Timed):
     def __init__(self, work: Work):
         self.work = work.workload
         full, last = self.work.batch, self.work.images % self.work.batch
-        self.parts = [(self.work.images // full, products(self.work.sizes, full))]
+        dtype = getattr(torch, self.work.precision)
+        self.parts = [(self.work.images // full, products(self.work.sizes, full, dtype))]
         if last:
-            self.parts.append((1, products(self.work.sizes, last)))
+            self.parts.append((1, products(self.work.sizes, last, dtype)))
 
     def epoch(self) -> None:
         for _ in range(self.work.seeds):
@@ -44,14 +45,15 @@ class ProductsInProcesses(Processes):
         super().__init__(Products, work)
 
 
-def products(sizes: list[tuple[int, int]], batch: int) -> list[Product]:
-    """Return the products of one step."""
+def products(sizes: list[tuple[int, int]], batch: int, dtype: torch.dtype) -> list[Product]:
+    """Return the products of one step, of operands of that type."""
     forward: list[Product] = []
     backward: list[Product] = []
     # Of a column and a row: broadcasting takes less than half the time of a matrix product.
     outer: Callable[..., Tensor] = torch.mul if batch == 1 else torch.mm
     for number, (inputs, outputs) in enumerate(sizes):
-        x, w, y = torch.rand(batch, inputs), torch.rand(inputs, outputs), torch.rand(batch, outputs)
+        shapes = (batch, inputs), (inputs, outputs), (batch, outputs)
+        x, w, y = (torch.rand(shape, dtype=dtype) for shape in shapes)
         forward.append((torch.mm, x, w, torch.empty_like(y)))
         if number:
             backward.append((torch.mm, y, w.T, torch.empty_like(x)))

@@ -112,7 +112,8 @@ def measure(
 def describe(workload: Workload, cores: int) -> dict[str, Any]:
     """Return a workload's part of the results before its first trainer; `cores` it really has."""
     shape = {
-        name: getattr(workload, name) for name in ("title", "depth", "width", "batch", "seeds")
+        name: getattr(workload, name)
+        for name in ("title", "depth", "width", "batch", "seeds", "precision")
     }
     size = {"images": workload.images, "steps": workload.steps, "parameters": workload.parameters}
     return {**shape, **size, "cores": cores, "load_before": round(os.getloadavg()[0], 2)}

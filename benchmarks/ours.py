@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,9 +23,10 @@ class Ours(Trainer):
         workload = work.workload
         seeds = range(work.seed, work.seed + workload.seeds)
         networks = [initial_network(workload.depth, workload.width, seed) for seed in seeds]
-        self.stack = Stack(networks, torch.device("cpu"), torch.float32)
+        operands = getattr(torch, workload.precision)
+        self.stack = Stack(networks, torch.device("cpu"), torch.float32, operands)
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.pixels = torch.from_numpy(work.pixels)
+        self.pixels = torch.from_numpy(work.pixels).to(operands)
         labels = torch.from_numpy(work.labels)
         targets = torch.nn.functional.one_hot(labels, CLASSES).T.to(torch.float32).contiguous()
         config = Config(
@@ -43,8 +46,16 @@ class Ours(Trainer):
         return self.stack.flat.numel()
 
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
-        images = torch.from_numpy(pixels).expand(self.stack.size, -1, -1)
-        return self.stack.forward([images.mT, *self.stack.buffers(len(pixels))]).mT.numpy()
+        images = torch.from_numpy(pixels).to(self.pixels.dtype).expand(self.stack.size, -1, -1)
+        logits = self.stack.forward([images.mT, *self.stack.buffers(len(pixels))])
+        return logits.mT.float().numpy()
+
+
+class OursInFloat32(Ours):
+    """Trains in float32, whatever the workload's precision."""
+
+    def __init__(self, work: Work):
+        super().__init__(replace(work, workload=replace(work.workload, precision="float32")))
 
 
 class OursInTurn(InTurn):

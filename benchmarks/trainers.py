@@ -54,6 +54,14 @@ SEEDS = {
     ),
 }
 
+# Of products with bfloat16 operands, and beside them, in the same turns, our own in float32.
+ROUNDED = {
+    "ours": SINGLE["ours"],
+    "ours_float32": Entry("ours:OursInFloat32", "fmnist-lab, float32", "the same in float32"),
+    "jax": SINGLE["jax"],
+    "expert": replace(SINGLE["expert"], what=f"{SINGLE['expert'].what}, torch.autocast"),
+}
+
 FLOORS = {
     "products": Entry(
         "floors:Products", "matrix products alone", "torch.mm into buffers that are there", True
@@ -71,4 +79,6 @@ SEEDS_FLOORS = {
 
 def entries(workload: Workload) -> dict[str, Entry]:
     """Return who takes part in a workload, the floors last."""
+    if workload.precision == "bfloat16":
+        return ROUNDED | FLOORS
     return SINGLE | FLOORS if workload.seeds == 1 else SEEDS | SEEDS_FLOORS

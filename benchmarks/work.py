@@ -34,11 +34,14 @@ class Workload:
     cores: int
     seeds: int = 1  # networks that are trained
     images: int = IMAGES  # an epoch
+    precision: str = "float32"  # or bfloat16: of the products' operands
 
     @property
     def title(self) -> str:
         """Return the workload in words."""
         network = f"{self.depth} × {self.width}, batch {self.batch}"
+        if self.precision != "float32":
+            network += f", {self.precision}"
         return network if self.seeds == 1 else f"{self.seeds} seeds of {network}"
 
     @property
@@ -69,6 +72,9 @@ WORKLOADS = {
     "1x128-b64": Workload(1, 128, 64, cores=1),
     "2x512-b256": Workload(2, 512, 256, cores=2),
     "2x4192-b512": Workload(2, 4192, 512, cores=2),
+    "4x2096-b512": Workload(4, 2096, 512, cores=2),
+    "2x4192-b512-bf16": Workload(2, 4192, 512, cores=2, precision="bfloat16"),
+    "4x2096-b512-bf16": Workload(4, 2096, 512, cores=2, precision="bfloat16"),
     "10-seeds": Workload(1, 128, 64, cores=2, seeds=10),
 }
 

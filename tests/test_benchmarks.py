@@ -16,7 +16,7 @@ from benchmarks import __main__ as command
 from benchmarks import costs, measure
 from benchmarks.host import Host, State
 from benchmarks.remote import Remote, RemoteError, limited
-from benchmarks.trainers import FLOORS, SEEDS, SINGLE, entries
+from benchmarks.trainers import FLOORS, ROUNDED, SEEDS, SINGLE, entries
 from benchmarks.work import IMAGES, WORKLOADS, Workload, prepare, share
 from fmnist_lab.training.model import parameter_count
 from tests.counter import Counter
@@ -24,6 +24,7 @@ from tests.counter import Counter
 # 10 steps an epoch, the last of them smaller.
 TINY = Workload(depth=1, width=128, batch=32, cores=1, images=300)
 TINY_SEEDS = Workload(depth=1, width=128, batch=32, cores=2, seeds=3, images=300)
+TINY_ROUNDED = Workload(depth=1, width=128, batch=32, cores=1, images=300, precision="bfloat16")
 
 # Trainer -> what must be installed for it, beside the package itself.
 NEEDED = {
@@ -74,6 +75,10 @@ def expected(folder):
         *(
             pytest.param(TINY_SEEDS, *p.values, id=f"seeds-{p.id}", marks=p.marks)
             for p in named(SEEDS)
+        ),
+        *(
+            pytest.param(TINY_ROUNDED, *p.values, id=f"bfloat16-{p.id}", marks=p.marks)
+            for p in named(ROUNDED)
         ),
     ],
 )
@@ -146,13 +151,16 @@ def test_a_workload_has_the_reports_network(name):
 
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
+    import torch
+
     from benchmarks.floors import products
 
     # Of three layers: three products forward, three of weights, two of inputs; 2 operations a pair.
     sizes = [(784, 16), (16, 16), (16, 10)]
     operations = 0
-    for _, a, b, out in products(sizes, batch):
+    for _, a, b, out in products(sizes, batch, torch.bfloat16):
         operations += 2 * a.shape[0] * a.shape[1] * b.shape[1]
+        assert {a.dtype, b.dtype, out.dtype} == {torch.bfloat16}
         assert out.shape == (a.shape[0], b.shape[1])
     forward = sum(2 * batch * n * m for n, m in sizes)
     assert operations == 3 * forward - 2 * batch * 784 * 16

@@ -141,7 +141,8 @@ def test_every_image_has_a_caption_and_an_alt_text_in_words(view):
         ".bd-article img",
         """images => images.map(i => ({
             alt: i.alt, src: i.src, loaded: i.naturalWidth > 0,
-            caption: i.closest('figure')?.querySelector('figcaption')?.innerText ?? '' }))""",
+            caption: [...i.closest('figure')?.querySelectorAll('figcaption') ?? []]
+                .filter(c => c.checkVisibility()).map(c => c.innerText).join() }))""",
     )
     for image in images:
         assert image["loaded"], image

@@ -29,11 +29,11 @@ def initial(sizes: list[tuple[int, int]], seed: int) -> State:
 
 
 def forward(layers: Layers, images: Any) -> Any:
-    """Return the logits (B, 10) of images (B, 784)."""
-    *hidden, (weights, biases) = layers
-    for w, b in hidden:
-        images = jax.nn.relu(images @ w + b)
-    return images @ weights + biases
+    """Return the logits (B, 10) of images (B, 784), whose type is that of the products."""
+    *hidden, last = jax.tree.map(lambda part: part.astype(images.dtype), layers)
+    for weights, biases in hidden:
+        images = jax.nn.relu(images @ weights + biases)
+    return (images @ last[0] + last[1]).astype(jnp.float32)
 
 
 def loss(layers: Layers, images: Any, labels: Any) -> Any:
@@ -72,7 +72,8 @@ class Jax(Trainer):
     """Trains one network."""
 
     def __init__(self, work: Work):
-        self.pixels, self.labels = jnp.asarray(work.pixels), jnp.asarray(work.labels)
+        self.pixels = jnp.asarray(work.pixels, work.workload.precision)
+        self.labels = jnp.asarray(work.labels)
         self.rng = np.random.default_rng(work.seed)
         self.state = initial(work.workload.sizes, work.seed)
         self.train = jax.jit(partial(epoch, batch=work.workload.batch), donate_argnums=0)
@@ -89,7 +90,7 @@ class Jax(Trainer):
         return sum(part.size for part in jax.tree.leaves(self.state[0]))
 
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
-        return np.asarray(forward(self.state[0], pixels))
+        return np.asarray(forward(self.state[0], jnp.asarray(pixels, self.pixels.dtype)))
 
 
 class JaxSeeds(Jax):

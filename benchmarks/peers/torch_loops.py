@@ -24,7 +24,10 @@ class Loop(Trainer):
     def __init__(self, work: Work):
         workload = work.workload
         torch.manual_seed(work.seed)  # of the shuffles
-        self.batch = workload.batch
+        self.batch, self.operands = workload.batch, getattr(torch, workload.precision)
+        self.rounding = torch.autocast(
+            "cpu", torch.bfloat16, enabled=self.operands == torch.bfloat16
+        )
         self.network = initial_network(workload.depth, workload.width, work.seed)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=LEARNING_RATE, fused=self.fused
@@ -44,7 +47,9 @@ class Loop(Trainer):
         """Take a step on every batch of images and labels."""
         for images, labels in batches:
             self.optimizer.zero_grad(set_to_none=True)
-            functional.cross_entropy(self.network(images), labels).backward()
+            with self.rounding:
+                loss = functional.cross_entropy(self.network(images), labels)
+            loss.backward()
             self.optimizer.step()
 
 
@@ -89,7 +94,8 @@ class Expert(Loop):
 
     def __init__(self, work: Work):
         super().__init__(work)
-        self.images, self.labels = torch.from_numpy(work.pixels), torch.from_numpy(work.labels)
+        self.images = torch.from_numpy(work.pixels).to(self.operands)
+        self.labels = torch.from_numpy(work.labels)
 
     def epoch(self) -> None:
         order = torch.randperm(len(self.images))

@@ -1,4 +1,4 @@
-"""Give every figure a second file in dark colours, which the theme shows on dark pages."""
+"""Give figures the page's font, and a second file in dark colours that dark pages show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from fmnist_lab.pictures.style import dark
+from fmnist_lab.pictures.style import dark, paged
 
 # What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
 # mystnb.image.classes), such as one of clothes, is itself on either page.
 FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
-SHOWN = r'<img class="only-light" \1src="\2.svg"\3><img class="only-dark" \1src="\2-dark.svg"\3>'
+# In a box of their own: the theme hides a caption that follows a hidden picture.
+SHOWN = (
+    r'<span><img class="only-light" \1src="\2.svg"\3>'
+    r'<img class="only-dark" \1src="\2-dark.svg"\3></span>'
+)
 
 
 def pair(
@@ -26,11 +30,13 @@ def pair(
 
 
 def draw(app: Sphinx, failure: Exception | None) -> None:
-    """Write the dark files beside the light ones (handler of ``build-finished``)."""
+    """Give figures the page's font, and dark files beside them (handler of ``build-finished``)."""
     if failure is None and app.builder.format == "html":
         for path in (Path(app.outdir) / "_images").glob("*.svg"):
             if re.fullmatch(r"[\da-f]{64}", path.stem):
-                path.with_stem(f"{path.stem}-dark").write_text(dark(path.read_text()))
+                light = paged(path.read_text())
+                path.write_text(light)
+                path.with_stem(f"{path.stem}-dark").write_text(dark(light))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

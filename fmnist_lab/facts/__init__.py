@@ -6,6 +6,7 @@ from .images import best_model, overlap, pixels, split, twins
 from .machine import gains, speed
 from .tables import (
     beside_report,
+    bracketing,
     classes,
     fixed,
     machines,
@@ -20,6 +21,7 @@ __all__ = [
     "batch_size",
     "beside_report",
     "best_model",
+    "bracketing",
     "claims",
     "classes",
     "depth",

@@ -226,7 +226,7 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         return 100 * Runs(runs).table().set_index("seed")["validation_accuracy"]
 
     narrow, wide = reached("width", 128), reached("width", 4192)
-    own = reached("width_retuned", 128)
+    own, own_wide = (reached("width_retuned", width) for width in (128, 4192))
     same = reached("loss", "cross_entropy")
     gaps = [abs(a - b) for a, b in combinations(same, 2)]
     rival = paired_difference(reached("loss", "mse"), same)
@@ -234,7 +234,9 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         "narrow": float(narrow.mean()),
         "own": float(own.mean()),
         "wide": float(wide.mean()),
-        "owed": float(100 * (own.mean() - narrow.mean()) / (wide.mean() - narrow.mean())),
+        "own_wide": float(own_wide.mean()),
+        "distance": float(wide.mean() - narrow.mean()),
+        "left": float(own_wide.mean() - own.mean()),
         "times": WIDTH_TUNING.chosen_rates().get(128, NAN) / study("width").base.learning_rate,
         "seeds_apart": max(gaps),
         "pairs": len(gaps),

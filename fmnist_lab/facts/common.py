@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
     facts = {
         "runs": len(frame),
         "hours": float(frame["seconds"].sum() / 3600),
-        "devices": " and ".join(sorted(frame["device"].dropna().unique())) or "no device",
+        "devices": devices(frame["device"].dropna()),
         "capped": int((frame["stopped_by"] == "epochs").sum()),
         "precision": " and ".join(PRECISE[p] for p in PRECISE if p in set(frame["precision"])),
     }
@@ -46,6 +46,23 @@ def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
         counts = frame.groupby(by).size()
         facts["seeds"] = " to ".join(str(n) for n in sorted({*counts.agg(["min", "max"])}))
     return facts
+
+
+def devices(trained: pd.Series[str]) -> str:
+    """Name what trained runs, as in "AMD EPYC (1 or 2 threads)"."""
+    threads: dict[str, list[str]] = {}
+    for device in sorted(trained.unique()):
+        name, _, count = device.partition(", ")
+        threads.setdefault(name, []).append(count)
+    told = [
+        f"{name} ({several})" if (several := either(n)) else name for name, n in threads.items()
+    ]
+    return " and ".join(told) or "no device"
+
+
+def either(counts: Sequence[str]) -> str:
+    """Join what differs in a number, as in "1 or 2 threads"."""
+    return " or ".join([*(count.split()[0] for count in counts[:-1]), counts[-1]])
 
 
 def means(frame: pd.DataFrame, by: str) -> pd.Series:

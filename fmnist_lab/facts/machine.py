@@ -43,28 +43,42 @@ def speed(results: Mapping[str, Any]) -> Facts:
         for batch in (1, 16, 64)
         for trainer in ("tutorial", "expert", "jax")
     }
-    return small | {
-        **{name: machine[name] for name in ("processor", "cores", "memory_gib")},
-        **{name: versions[name] for name in ("python", "torch")},
-        "date": results["date"],
-        "repeats": results["repeats"],
-        "limit": results["limit_seconds"],
-        "expert_wide": times("2x4192-b512", "expert"),
-        "over_products": times("2x4192-b512", "ours", to="products"),
-        "adam_of_1": times("1x128-b1", "adam"),
-        "products_of_64": times("1x128-b64", "products"),
-        "in_turn": times("10-seeds", "ours_in_turn"),
-        "stack": times("10-seeds", "ours_stack"),
-        **{f"sweep_{name}": sweep[name] for name in ("seeds", "epochs", "workers")},
-        **{name: sweep[name] for name in ("in_turn_seconds", "together_seconds")},
-        "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
-        "import_torch": median(imports["torch"]),
-        "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
-        "published": costs["published_runs"],
-        "reading": 1000 * median(costs["read_published_seconds"]),
-        "bytes": costs["stack_bytes_a_parameter"],
-        "million": million,
-        "stack_mb": million * costs["stack_bytes_a_parameter"],
-        "peak_ours": f"{wide.get('ours', NAN):,.0f}",
-        "peak_expert": f"{wide.get('expert', NAN):,.0f}",
+    rounded = {
+        f"{what}_{network}": times(f"{network}-b512-bf16", *pair)
+        for network in ("2x4192", "4x2096")
+        for what, pair in {
+            "rounded": ("ours", "ours_float32"),
+            "rounded_expert": ("expert",),
+            "rounded_jax": ("jax",),
+            "rounded_over": ("ours", "products"),
+        }.items()
     }
+    return (
+        small
+        | rounded
+        | {
+            **{name: machine[name] for name in ("processor", "cores", "memory_gib")},
+            **{name: versions[name] for name in ("python", "torch")},
+            "date": results["date"],
+            "repeats": results["repeats"],
+            "limit": results["limit_seconds"],
+            "expert_wide": times("2x4192-b512", "expert"),
+            "over_products": times("2x4192-b512", "ours", to="products"),
+            "adam_of_1": times("1x128-b1", "adam"),
+            "products_of_64": times("1x128-b64", "products"),
+            "in_turn": times("10-seeds", "ours_in_turn"),
+            "stack": times("10-seeds", "ours_stack"),
+            **{f"sweep_{name}": sweep[name] for name in ("seeds", "epochs", "workers")},
+            **{name: sweep[name] for name in ("in_turn_seconds", "together_seconds")},
+            "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
+            "import_torch": median(imports["torch"]),
+            "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
+            "published": costs["published_runs"],
+            "reading": 1000 * median(costs["read_published_seconds"]),
+            "bytes": costs["stack_bytes_a_parameter"],
+            "million": million,
+            "stack_mb": million * costs["stack_bytes_a_parameter"],
+            "peak_ours": f"{wide.get('ours', NAN):,.0f}",
+            "peak_expert": f"{wide.get('expert', NAN):,.0f}",
+        }
+    )

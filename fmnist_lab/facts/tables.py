@@ -5,43 +5,81 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import scientific
+from fmnist_lab.config import Config, scientific
 from fmnist_lab.pictures import label
 from fmnist_lab.pictures.style import FEWEST
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
-from fmnist_lab.sweeps.study import WIDE
-from fmnist_lab.sweeps.tuning import Tuning
+from fmnist_lab.sweeps.tuning import Tuning, bracket
 from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
+from fmnist_lab.verdicts.evidence import LOSSES
 from fmnist_lab.verdicts.statistics import MATERIAL, holm
 
 PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
 
 
-def tuning() -> pd.DataFrame:
-    """Return a row a width and depth: the tuning runs there are, and the rate they choose."""
+def tuning(*tunings: Tuning) -> pd.DataFrame:
+    """Return a row a setting: the rates its bracket has, the one chosen, and why no other is run.
+
+    Of widths and depths, if no tuning studies are given.
+    """
     rows = {}
-    for each in (WIDTH_TUNING, DEPTH_TUNING):
-        done, chosen = each.means(), each.chosen_rates()
-        for value in each.values:
-            there = done[done[each.swept] == value]
+    for each in tunings or (WIDTH_TUNING, DEPTH_TUNING):
+        grid = sorted(each.grid["learning_rate"])
+        for value, found in each.brackets().items():
+            asked = f"{len(found.rates)} of {len(grid)}"
+            if found.rates:
+                asked += f", {scientific(found.rates[0])} to {scientific(found.rates[-1])}"
             rows[f"{each.swept} {value}"] = {
-                "runs": int(there["count"].sum()),
-                "rates": len(there),
-                "best rate": label(chosen[value]) if value in chosen else "not run yet",
+                "rates": asked,
+                "chosen": scientific(found.chosen) if found.chosen else "not run yet",
+                "why no other": found.reason(grid),
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="setting")
 
 
+def bracketing() -> pd.DataFrame:
+    """Return a row a setting run at every rate: what brackets of its rates would have found.
+
+    A bracket is begun at each rate of the grid in turn. `rates run` is their mean number; `most
+    lost`, in points, how far below the grid's best the worst choice of any start lies.
+    """
+    rows: dict[Config, tuple[str, float, str, float]] = {}
+    for each in (each for each in STUDIES.values() if isinstance(each, Tuning)):
+        grid, frame = sorted(each.grid["learning_rate"]), each.means()
+        frame = frame[frame["count"] == len(each.seeds)]
+        for value in each.values:
+            setting = replace(each.base, **{each.swept: value})
+            there = frame[frame[each.swept] == value]
+            means = dict(there.set_index("learning_rate")["mean"])
+            if setting in rows or len(means) < len(grid):
+                continue
+            starts = [bracket(means, grid, start) for start in grid]
+            lost = [max(means.values()) - means[found.chosen] for found in starts if found.chosen]
+            name = f"{LOSSES[setting.loss]}, {setting.depth} × {setting.width}, batch "
+            rows[setting] = (
+                name + str(setting.batch_size),
+                round(sum(len(found.rates) for found in starts) / len(starts), 1),
+                f"{lost.count(0.0)} of {len(starts)}",
+                round(100 * max(lost), 2),
+            )
+    columns = ["setting", "rates run", "starts that find the best", "most lost"]
+    return pd.DataFrame(rows.values(), columns=columns).set_index("setting").rename_axis(None)
+
+
 def fixed() -> pd.DataFrame:
-    """Return what is run for each study: its settings, seeds, precision and learning rates."""
+    """Return what is run for each study: its settings, seeds, precision and learning rates.
+
+    Wide settings are those of `sweeps.study.WIDE` neurons or more.
+    """
     rows = {}
     for name, each in STUDIES.items():
         base, rates = each.base, each.grid.get("learning_rate", ())
@@ -52,15 +90,15 @@ def fixed() -> pd.DataFrame:
         elif isinstance(each, Tuning):
             ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
             rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
+        products = "both" if each.swept == "precision" else base.precision
         few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
         if few:
-            spans += f"; from {WIDE:,} neurons on {few[0]} to {few[-1]}"
+            spans += f"; wide {few[0]} to {few[-1]}"
         rows[name] = {
             "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
             "networks": network.get(each.swept, f"{base.depth} × {base.width}"),
             "seeds": spans,
-            "precision": "both" if each.swept == "precision" else base.precision,
-            "learning rate": rate,
+            "learning rate, precision": f"{rate}, {products}",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
 

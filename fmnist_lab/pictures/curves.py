@@ -16,10 +16,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import curve
 
-from .style import BACKDROP, NAMES, axes, counted, explained, grouped, label, look, panels, percent
+from .ends import LineEnds, name_lines
+from .style import BACKDROP, NAMES, axes, counted, grouped, label, look, panels, percent
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
-PANEL = 3.0  # inches: three panels fill a page's width
+PANEL = 2.8  # inches: three panels fill a page's width
 PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
 
 
@@ -38,16 +39,17 @@ def curves(
     from lowest to highest; `backdrop` runs are drawn in grey behind.
     """
     ax = axes(ax)
+    grey = {}
     for value, group in grouped(backdrop, by).items():
         x, rows = series(group, metric, against)
-        ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
-        end = x[-1], rows.mean(0)[-1]
-        ax.annotate(label(value), end, color="#767676", fontsize=8, va="center")
-    for n, (value, group) in enumerate(grouped(runs, by).items()):
+        (line,) = ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
+        grey[line] = label(value)
+    groups = grouped(runs, by)
+    for n, (value, group) in enumerate(groups.items()):
         x, rows = series(group, metric, against)
         mean = rows.mean(0)
         every = max(1, len(x) // 6)
-        ax.plot(x, mean, label=counted(value, len(group)), markevery=(n % every, every), **look(n))
+        ax.plot(x, mean, label=label(value), markevery=(n % every, every), **look(n))
         ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
     if against == "epoch":
@@ -55,7 +57,7 @@ def curves(
     for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
         if name.endswith("accuracy"):
             percent(axis)
-    return explained(ax, by)
+    return name_lines(ax, by, {value: len(group) for value, group in groups.items()}, grey)
 
 
 def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
@@ -96,10 +98,21 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
             ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
         ax.set_title(counted(value, len(group)), fontsize=11)
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
-        ax.legend(fontsize=9, frameon=False, loc="lower right" if shared else "upper right")
+        ax.add_artist(LineEnds(ax, *ax.get_legend_handles_labels()))
         if shared:
             percent(ax.yaxis)
     return drawn
+
+
+def reported(ax: Axes, accuracies: Sequence[float]) -> Axes:
+    """Mark accuracies (fractions) that the report prints, a dashed line each, named once."""
+    for accuracy in accuracies:
+        ax.axhline(accuracy, color="#595959", ls="--", lw=0.8)
+    said = " and ".join(f"{100 * accuracy:.1f}" for accuracy in sorted(accuracies))
+    ax.annotate(f"the report: {said} %", (1, max(accuracies)), xycoords=ax.get_yaxis_transform(),
+                xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9,
+                color="#595959")  # fmt: skip
+    return ax
 
 
 def loss_and_accuracy(
@@ -194,19 +207,20 @@ def after_best(
     setting whose runs all ended at their best epoch is left out. `backdrop` runs are in grey.
     """
     ax = axes(ax)
+    seeds = {}
     for group in grouped(backdrop, by).values():
         around = around_best(group, metric, before)
         ax.plot(around.mean(axis=1), color=BACKDROP, lw=1.2, zorder=1)
     for n, (value, group) in enumerate(grouped(runs, by).items()):
         around = around_best(group, metric, before)
         if len(around):
-            name = counted(value, around.shape[1])
-            ax.plot(around.mean(axis=1), label=name, **look(n))
+            seeds[value] = around.shape[1]
+            ax.plot(around.mean(axis=1), label=label(value), **look(n))
             low, high = around.min(axis=1), around.max(axis=1)
             ax.fill_between(around.index, low, high, color=look(n)["color"], alpha=0.15, lw=0)
     ax.axvline(0, color="#767676", lw=1)
     ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
-    return explained(ax, by)
+    return name_lines(ax, by, seeds)
 
 
 def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:

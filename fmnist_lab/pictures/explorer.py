@@ -120,5 +120,5 @@ def overview(runs: Iterable[Run]) -> pd.DataFrame:
             "accuracy (%)": f"{100 * accuracy.mean():.2f}",
             "epochs": f"{sum(run.epochs for run in group) / len(group):.0f}",
         }
-        rows.append(dict(zip(FIELDS, map(label, setting), strict=True)) | told)
+        rows.append(dict(zip(map(label, FIELDS), map(label, setting), strict=True)) | told)
     return pd.DataFrame(rows)

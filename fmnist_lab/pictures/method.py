@@ -96,13 +96,11 @@ def pairs(
     """
     ax = axes(ax, height=3.6)
     table = 100 * frame.pivot(index="seed", columns=by, values=metric).dropna()
-    for seed, row in table.iterrows():
+    for _, row in table.iterrows():
         ax.plot(range(len(row)), row, "o-", color=COLORS[0], alpha=0.8)
-        ax.annotate(f"seed {seed}", (len(row) - 1, row.iloc[-1]), xytext=(8, 0),
-                    textcoords="offset points", fontsize=8, va="center")  # fmt: skip
     ax.set_xticks(range(table.shape[1]), [named(value) for value in table.columns])
     ax.set(xlabel=NAMES.get(by, by), ylabel=f"{NAMES.get(metric, metric)} (%)")
-    ax.set_xlim(-0.3, table.shape[1] - 0.5)
+    ax.set_xlim(-0.3, table.shape[1] - 0.7)
     return ax
 
 
@@ -122,7 +120,7 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
             ax.plot([low, high], [row, row], "|-", color=COLORS[0], lw=2.5, ms=10)
         ax.plot(middle, row, "D", color=COLORS[0], ms=5)
         fill, ink = LOOKS[found.name]
-        ax.text(1.02, row, label(found).replace("\ufe0e", ""), color=ink, fontsize=8.5, va="center",
+        ax.text(1.02, row, label(found), color=ink, fontsize=8.5, va="center",
                 transform=ax.get_yaxis_transform(),
                 bbox={"facecolor": fill, "edgecolor": "#595959", "lw": 0.6, "pad": 3})  # fmt: skip
     ax.set_yticks(range(len(examples)), list(examples))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,15 @@ from fmnist_lab.verdicts.measures import curve, epochs_to, jolt
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
 
 from .curves import steps_an_epoch
+from .ends import name_lines
 from .style import (
     BACKDROP,
     COLORS,
     ENDS,
     FEWEST,
     NAMES,
+    SAID,
     axes,
-    counted,
-    explained,
     grouped,
     label,
     look,
@@ -41,12 +42,14 @@ def dots(
     by: str,
     metric: str = "validation_accuracy",
     backdrop: pd.DataFrame | None = None,
+    best: Mapping[str, Collection[Any]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw every run as a dot, and each setting's mean with its 95 % interval.
 
     Settings stand side by side in the frame's order, numbers rising; one of fewer than `FEWEST`
-    seeds has no interval. `backdrop` runs are drawn in grey.
+    seeds has no interval. `backdrop` runs are drawn in grey. `best`: the settings that a claim of
+    the report calls the best, by its id; they stand on a band.
     """
     ax = axes(ax)
     parts = [(frame, COLORS[0], 3)]
@@ -67,6 +70,12 @@ def dots(
                 error = [[found.estimate - found.low], [found.high - found.estimate]]
                 mark = {"color": color, "capsize": 6, "zorder": order + 1}
                 ax.errorbar([x + 0.25], [found.estimate], error, fmt="D", ms=5, **mark)
+    for claim, settings in (best or {}).items():
+        name = f"best, says {claim}"
+        for n in (place[value] for value in values if value in settings):
+            ax.axvspan(n - 0.45, n + 0.45, color=SAID, zorder=0, label=name)
+            name = "_"  # one entry for all
+        ax.legend(fontsize=9, frameon=False)
     ax.set_xticks(range(len(values)), [label(value) for value in values])
     ax.set(xlabel=NAMES.get(by, by), xlim=(-0.5, max(1, len(values)) - 0.5))
     ax.set_ylabel(NAMES.get(metric, metric))
@@ -106,6 +115,8 @@ def along(
     ax.set(xscale=scale, xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
         percent(ax.yaxis)
+    if by == "learning_rate":
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=9, frameon=False)
     return ax
@@ -115,7 +126,7 @@ def beside_reported(frame: pd.DataFrame, backdrop: pd.DataFrame) -> Axes:
     """Draw accuracy along the rates, with the range of the report's Table 1 and of claim R3."""
     ax = along(frame, by="learning_rate", backdrop=backdrop)
     ax.axvspan(1.5e-5, 2.35e-4, color="#F0F0F0", zorder=0, label="the report's Table 1")
-    ax.axvspan(2e-5, 3e-5, color="#F5D9A8", zorder=0, label="best, says R3")
+    ax.axvspan(2e-5, 3e-5, color=SAID, zorder=0, label="best, says R3")
     ax.legend(fontsize=9, frameon=False, loc="lower right")
     return ax
 
@@ -127,15 +138,17 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     seed to the highest.
     """
     ax = axes(ax)
+    counts = {}
     for n, (value, rows) in enumerate(frame.groupby(by)):
         seeds = rows.groupby("learning_rate")["validation_accuracy"]
         mean = seeds.mean()
         bars = [mean - seeds.min(), seeds.max() - mean]
-        name = counted(value, int(seeds.count().max()))
-        ax.errorbar(mean.index, mean, bars, label=name, capsize=3, **look(n))
+        counts[value] = int(seeds.count().max())
+        ax.errorbar(mean.index, mean, bars, label=label(value), capsize=3, **look(n))
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
     percent(ax.yaxis)
-    return explained(ax, by)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
+    return name_lines(ax, by, counts)
 
 
 def at_own_rates(name: str) -> list[Axes]:
@@ -147,7 +160,7 @@ def at_own_rates(name: str) -> list[Axes]:
     """
     first, tuned = study(name), study(f"{name}_retuned")
     assert tuned.tuned_by is not None
-    left, right = panels(2, width=9.6, sharey=True)
+    left, right = panels(2, width=8.2, sharey=True)
     frame = tuned.tuned_by.recorded().table()
     rates(frame, by=first.swept, ax=left)
     chosen = tuned.tuned_by.chosen_rates()

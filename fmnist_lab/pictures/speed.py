@@ -24,11 +24,10 @@ from .style import COLORS, panels
 RESULTS = Path(__file__).with_name("speed.json")
 SCHEMA = 1
 OURS = "ours"
-NBSP = "\N{NO-BREAK SPACE}"
 FLOORS = {"products": "-", "adam": ":"}  # trainer -> line style; the only ones that are no trainers
 COLUMNS = (
-    "workload", "title", "seeds", "trainer", "label", "what", "floor", "repeats", "seconds",
-    "fastest", "slowest", "ratio", "share", "cores", "peak_mb",
+    "workload", "title", "seeds", "precision", "trainer", "label", "what", "floor", "repeats",
+    "seconds", "fastest", "slowest", "ratio", "share", "cores", "peak_mb",
 )  # fmt: skip
 
 
@@ -66,6 +65,7 @@ def table(results: dict[str, Any]) -> pd.DataFrame:
                     "workload": workload,
                     "title": measured["title"],
                     "seeds": measured["seeds"],
+                    "precision": measured.get("precision", "float32"),  # absent from older files
                     "trainer": name,
                     "label": one["label"],
                     "what": one["what"],
@@ -97,7 +97,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     texts: dict[str, dict[str, str]] = {}
     for row in frame.to_dict("records"):
         star = "*" if row["share"] < 1 else ""
-        text = f"{number(row['seconds'])}{star}{NBSP}({number(row['ratio'])}×)"
+        text = f"{number(row['seconds'])}{star} ({number(row['ratio'])}×)"
         texts.setdefault(row["title"], {})[row["label"]] = text
     kept = pd.DataFrame(texts).fillna("–")
     ordered = kept.loc[order(frame) + labels(frame[frame["floor"]]), frame["title"].unique()]
@@ -151,11 +151,12 @@ def picture(frame: pd.DataFrame, *, columns: int = 2) -> list[Axes]:
     """Draw seconds an epoch by trainer on a log axis, a panel a workload; return the panels.
 
     Every trainer has a circle, ours a filled diamond, at the median, on a line from its fastest
-    epoch to its slowest, and how many times our time it takes; lines mark the floors.
+    epoch to its slowest, and how many times our time it takes; lines mark the floors. Nothing
+    measured is an empty picture.
     """
     workloads = list(frame["workload"].unique())
-    columns = min(columns, len(workloads))
-    rows = -(-len(workloads) // columns)
+    columns = max(1, min(columns, len(workloads)))
+    rows = max(1, -(-len(workloads) // columns))
     names = order(frame)
     height = rows * (0.28 * len(names) + 1.0) + 0.6
     drawn = panels(rows * columns, rows=rows, height=height, sharey=True)

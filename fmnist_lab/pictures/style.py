@@ -23,6 +23,17 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BACKDROP = "#B0B0B0"
+SAID = "#F5D9A8"  # behind what the report says
+# Words in a line's colour, by that colour: with at least 4.5 : 1 on white, where lines need 3 : 1.
+TEXT = {
+    "#D55E00": "#B34F00",
+    "#009E73": "#007D5B",
+    "#CC79A7": "#A84D7F",
+    "#56B4E9": "#1F76AB",
+    "#E69F00": "#8F6300",
+    "#7F7F7F": "#6B6B6B",
+    "#B0B0B0": "#767676",
+}
 # What is written on a fill that keeps its colour on a dark page.
 INK = {"dark": "#010101", "light": "#FEFEFE"}
 # Colours on a dark page, by those on a light one: lines with at least 4.5 : 1 on its #121212, grey
@@ -35,6 +46,12 @@ DARK = {
     "#009E73": "#22B98D",
     "#CC79A7": "#D78FB6",
     "#7F7F7F": "#9A9A9A",
+    "#B34F00": "#EE7A2C",
+    "#007D5B": "#22B98D",
+    "#A84D7F": "#D78FB6",
+    "#1F76AB": "#56B4E9",
+    "#8F6300": "#E69F00",
+    "#6B6B6B": "#9A9A9A",
     "#767676": "#A0A0A0",
     "#595959": "#B8B8B8",
     "#B0B0B0": "#565656",
@@ -46,6 +63,8 @@ DARK = {
     "#A6D0EC": "#1F4A66",
     "#F5D9A8": "#5A4418",
 }
+# Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
+FONT = "DejaVu Sans"
 FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
 # How a run ended, as `Run.stopped_by` says it: its marker and its entry in the legend.
 ENDS = {
@@ -58,7 +77,11 @@ STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",  # text stays text: a page shows it in its own font
+    "font.family": "sans-serif",
+    "font.sans-serif": [FONT],
     "font.size": 11,
+    "axes.formatter.min_exponent": 6,  # on logarithmic axes: 0.001 and 10000 as they are
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -81,6 +104,14 @@ NAMES = {
     "epochs_run": "epochs trained",
     "seconds": "training time (s)",
 }
+
+
+def paged(svg: str) -> str:
+    """Return one of Matplotlib's SVG pictures with its text in the font of the reader's system.
+
+    The book's theme takes that one too (`system-ui`).
+    """
+    return svg.replace(f"'{FONT}'", "system-ui")
 
 
 def dark(svg: str) -> str:
@@ -140,13 +171,6 @@ def look(n: int) -> dict[str, Any]:
 def counted(value: Any, seeds: int) -> str:
     """Return a setting's entry in the legend: its value and how many runs it rests on."""
     return f"{label(value)} ({seeds} seed{'s' * (seeds > 1)})"
-
-
-def explained(ax: Axes, by: str) -> Axes:
-    """Return `ax` with a legend of its settings, if it shows any."""
-    if by in NAMES and ax.get_legend_handles_labels()[0]:
-        ax.legend(title=NAMES[by], fontsize=9, title_fontsize=9, frameon=False)
-    return ax
 
 
 def grouped(runs: Iterable[Run], by: str) -> dict[Any, list[Run]]:

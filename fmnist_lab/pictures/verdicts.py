@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import SYMBOLS, judge, label, link, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, changed, judge, label, link, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.verdict import Name, Verdict
 
@@ -131,6 +131,8 @@ def row(item: Judgement) -> str:
         if part is not None and part.measured:
             measured.append(prefix + html.escape(f"{sentence(part.name)[:-1]}: {part.measured}"))
     measured += [f"{item.runs:,} run{'s' * (item.runs > 1)}"] if item.runs else []
+    if text := changed(item):
+        judgements.append(f"<i>what the rate changed:</i> {html.escape(sentence(text))}")
     judgements.append(f'<a href="{link(claim)}">The figure that shows it</a>')
     numbers, verdicts = (
         "".join(f"<p>{line}</p>" for line in lines) for lines in (measured, judgements)
@@ -154,20 +156,20 @@ def ending(verdict: Verdict) -> str:
 def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
     """Draw all claims at a glance: a row each, its verdict as run and as claimed."""
     found = judge(runs=runs)
-    ax = axes(ax, height=0.31 * len(found) + 0.5)
-    columns = {"as run": 3.35, "as claimed": 5.2}  # left edges, inches of a page column
+    ax = axes(ax, height=0.37 * len(found) + 0.5)
+    columns = {"as run": 3.5, "as claimed": 5.27}  # left edges, inches of a page column
     for title, x in columns.items():
-        ax.text(x + 0.87, -0.9, title, ha="center", va="center", weight="bold", fontsize=9)
+        ax.text(x + 0.85, -0.9, title, ha="center", va="center", weight="bold", fontsize=9)
     for row, (name, item) in enumerate(found.items()):
         ax.text(0, row, name, va="center", weight="bold", fontsize=9)
-        ax.text(0.38, row, textwrap.fill(item.claim.says, 54), va="center", fontsize=7)
+        ax.text(0.38, row, textwrap.fill(item.claim.says, 47), va="center", fontsize=8,
+                linespacing=1)  # fmt: skip
         for verdict, x in zip((item.as_run, item.as_claimed), columns.values(), strict=True):
             if verdict is None:
                 continue
             fill, ink = LOOKS[verdict.name]
-            ax.barh(row, 1.75, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
-            ax.text(x + 0.87, row, label(verdict).replace("\ufe0e", ""), color=ink, ha="center",
-                    va="center", fontsize=8)  # fmt: skip
+            ax.barh(row, 1.7, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
+            ax.text(x + 0.85, row, label(verdict), color=ink, ha="center", va="center", fontsize=8)
     ax.set(xlim=(0, 7), ylim=(len(found) - 0.4, -1.4))
     ax.set_axis_off()
     return ax

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import pandas as pd
 
-from fmnist_lab.config import Config, scientific
+from fmnist_lab.config import Config
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -35,7 +35,9 @@ class Bracket(NamedTuple):
             return "not chosen yet"
         if len(self.rates) == len(grid):
             return "every rate was run"
-        return "accuracy falls on either side of the best, and has one hump"
+        if self.chosen in (grid[0], grid[-1]):
+            return "accuracy falls from there, an end of the grid"
+        return "accuracy falls on either side of the best"
 
 
 def bracket(
@@ -153,17 +155,3 @@ class Tuning(Study):
         """
         found = self.brackets(runs)
         return {value: each.chosen for value, each in found.items() if each.chosen is not None}
-
-    def rates_run(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-        """Return, a row a setting, which rates were run, which never, and why that is enough."""
-        grid = sorted(self.grid["learning_rate"])
-        rows = {
-            value: {
-                "rates run": ", ".join(map(scientific, each.rates)),
-                "never run": ", ".join(scientific(rate) for rate in grid if rate not in each.rates),
-                "chosen": scientific(each.chosen) if each.chosen else "",
-                "because": each.reason(grid),
-            }
-            for value, each in self.brackets(runs).items()
-        }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=self.swept)

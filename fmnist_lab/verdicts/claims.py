@@ -20,7 +20,7 @@ from fmnist_lab.runs.run import Run
 from . import judgement
 from .conclusions import CLAIMS
 from .judgement import Claim, Finding, Judgement
-from .verdict import Name, Verdict
+from .verdict import Name, Verdict, show
 
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
 # telephones from drawing an emoji.
@@ -96,6 +96,18 @@ def told(found: Judgement, say: Callable[[Verdict, Finding | None], str]) -> str
     return "; ".join(f"{how}: {text}" for how, text in texts.items())
 
 
+def changed(found: Judgement) -> str:
+    """Say what the learning rate changed where a claim's two verdicts differ; else nothing."""
+    if found.moved is None:
+        return ""
+    before, after = found.moved
+    if not (before.measured and after.measured):
+        return f"{after.name}: {label(before.verdict)} as run, {label(after.verdict)} as claimed"
+    fixed, chosen = (show(x.verdict.estimate or 0.0, x.unit, x.unit != "%") for x in found.moved)
+    rates = f" ({', '.join(after.rates)})" if len(after.rates) < 6 else ""
+    return f"{after.name}: {fixed} at one learning rate, {chosen} at each its own{rates}"
+
+
 def numbers(part: Finding | None) -> str:
     """Return what was measured for the part that decides, or nothing where nothing was run."""
     return f"{part.name}: {part.measured}" if part and part.measured else ""
@@ -153,6 +165,8 @@ class Box:
             (names[how], f"{label(verdict)}. {sentence(verdict.reason)}")
             for how, (verdict, _) in found.answers.items()
         ]
+        if text := changed(found):
+            rows.append(("What the rate changed", sentence(text)))
         return [*rows, ("Runs", f"{found.runs:,}")]
 
     def _parts(self) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from fmnist_lab.config import Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.sweeps.study import Study
 from fmnist_lab.sweeps.tuning import TUNING_SEEDS, Bracket, Tuning
 
 from .measures import Measure
@@ -57,10 +58,10 @@ class Evidence:
 
         Seeds that chose a learning rate are kept apart from those that confirm it.
         """
-        study = STUDIES[RETUNED.get(arm.study, arm.study) if self.retuned else arm.study]
+        study = self._study(arm)
         setting = replace(study.base, seed=0, **{study.swept: arm.value})
         if study.tuned_by is not None:
-            rate = self.brackets(study.tuned_by)[arm.value].chosen
+            rate = self.chosen(arm)
             if rate is None:
                 return {}
             setting = replace(setting, learning_rate=rate)
@@ -69,6 +70,14 @@ class Evidence:
         tuning = study.seeds == TUNING_SEEDS
         found = self._runs.get(setting, {})
         return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
+
+    def chosen(self, arm: Arm) -> float | None:
+        """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""
+        tuning = self._study(arm).tuned_by
+        return self.brackets(tuning)[arm.value].chosen if tuning else None
+
+    def _study(self, arm: Arm) -> Study:
+        return STUDIES[RETUNED.get(arm.study, arm.study) if self.retuned else arm.study]
 
     def brackets(self, tuning: Tuning) -> dict[Any, Bracket]:
         """Return the learning rates that a tuning study's runs bracket for each setting."""

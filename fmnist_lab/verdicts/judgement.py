@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from fmnist_lab.config import scientific
 from fmnist_lab.runs.run import Run
 
 from .comparisons import Comparison
-from .evidence import Evidence
+from .evidence import Arm, Evidence
 from .families import BestOf, Printed, Share
 from .statistics import ALPHA, CONFIDENCE, Effect
 from .verdict import Verdict, combine, seeds_needed, show, show_limits, verdicts
@@ -53,6 +54,7 @@ class Finding:
     unit: str
     interval: str  # the kind of interval it has
     counted: str  # what its n counts
+    rates: tuple[str, ...] = ()  # each setting with its chosen learning rate, as claimed
 
     @property
     def measured(self) -> str:
@@ -89,6 +91,28 @@ class Judgement:
         found = self.as_run or self.as_claimed
         assert found is not None  # `judge` gives at least one
         return found
+
+    @property
+    def moved(self) -> tuple[Finding, Finding] | None:
+        """The part, as run and as claimed, that tells best why the two verdicts differ.
+
+        That is one whose verdict differs: the part that decided the second, else the first, else
+        any. None where the verdicts agree, or one is not run yet.
+        """
+        as_run, as_claimed = self.as_run, self.as_claimed
+        if as_run is None or as_claimed is None or as_run.name == as_claimed.name:
+            return None
+        if "not run yet" in (as_run.name, as_claimed.name):
+            return None
+        before = {part.name: part for part in self.findings}
+        pairs = [
+            (before[part.name], part)
+            for part in self.claimed_findings
+            if part.name in before and before[part.name].verdict.name != part.verdict.name
+        ]
+        decided = [pair for pair in pairs if decides(pair[1], as_claimed)]
+        decided += [pair for pair in pairs if decides(pair[0], as_run)]
+        return next(iter(decided + pairs), None)
 
     @property
     def answers(self) -> dict[str, tuple[Verdict, Finding | None]]:
@@ -172,12 +196,19 @@ def findings(
             size = len(part.rivals) if isinstance(part, BestOf) else len(family)
             spread = spreads.get(part.measure.name, [])
             verdict_of = {n: hinted(v, part, spread, size) for n, v in verdict_of.items()}
+        rates = rates_of(part.arms, evidence)
         return [
-            Finding(name, found, part.unit, part.interval, part.counted)
+            Finding(name, found, part.unit, part.interval, part.counted, rates)
             for name, found in verdict_of.items()
         ]
 
     return {key: tuple(f for part in several for f in of(part)) for key, several in parts.items()}
+
+
+def rates_of(arms: Sequence[Arm], evidence: Evidence) -> tuple[str, ...]:
+    """Say at which learning rate, chosen for it, each setting ran; nothing of those as run."""
+    chosen = {arm: evidence.chosen(arm) for arm in arms}
+    return tuple(f"{arm}: {scientific(rate)}" for arm, rate in chosen.items() if rate)
 
 
 def hinted(

@@ -55,6 +55,28 @@ def test_without_runs_there_is_nothing_to_count():
     assert common.of_runs(Runs(), "width")["runs"] == 0
 
 
+def test_a_devices_threads_are_named_once():
+    trained = ["A Xeon, 2 threads", "A Xeon, 1 thread", "A Xeon, 2 threads", "NVIDIA H100"]
+    assert common.devices(pd.Series(trained)) == "A Xeon (1 or 2 threads) and NVIDIA H100"
+
+
+def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, published):
+    """Two humps: the lower one stops the brackets that begin on its side of the valley."""
+    tuning = STUDIES["loss_tuning"]
+    heights = [0.1, 0.2, 0.5, 0.4, 0.3, 0.2, 0.1, 0.2, 0.3, 0.6, 0.3, 0.2, 0.1]
+    for config in tuning.configs():
+        if config.loss == "cross_entropy":
+            height = heights[tuning.grid["learning_rate"].index(config.learning_rate)]
+            records.save(made_up_run(config, accuracy=height))
+    found = facts.bracketing()
+    assert list(found.index) == ["cross-entropy, 1 × 128, batch 256"]
+    row = found.iloc[0]
+    # Starts at the first to seventh rate climb to 0.5; the seventh sees the same on both sides.
+    assert row["most lost"] == pytest.approx(10.0)
+    assert row["starts that find the best"] == "6 of 13"
+    assert 3 < row["rates run"] < 13
+
+
 def test_means_are_in_per_cent_from_high_to_low_and_a_diverged_run_guesses(runs, made_up_run):
     config = Config(width=4)
     lost = made_up_run(config, best={"validation_accuracy": None}, stopped_by="divergence")
@@ -185,10 +207,11 @@ def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
 
 def test_what_was_fixed_is_told_of_every_study():
     table = facts.fixed()
-    assert table.loc["width", "seeds"] == "0 to 9; from 2,096 neurons on 0 to 4"
-    assert table.loc["width_retuned", "learning rate"] == "chosen by width_tuning"
-    assert table.loc["loss_tuning", "learning rate"] == "all of 13, 1e-5 to 1e-2"
-    assert table.loc["precision_2x512", "precision"] == "both"
+    assert table.loc["width", "seeds"] == "0 to 9; wide 0 to 4"
+    rates = table["learning rate, precision"]
+    assert rates["width_retuned"] == "chosen by width_tuning, bfloat16"
+    assert rates["loss_tuning"] == "all of 13, 1e-5 to 1e-2, float32"
+    assert rates["precision_2x512"] == "2.05e-4, both"
 
 
 def test_tuning_names_every_width_and_depth():

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.legend import Legend
 
 from fmnist_lab import pictures
 from fmnist_lab.config import Config
 from fmnist_lab.pictures.curves import around_best
 from fmnist_lab.pictures.style import BACKDROP, look
 from fmnist_lab.runs.run import HISTORY, pack
-from tests.pictures.seen import drawn, entries, heights, lines
+from tests.pictures.seen import drawn, entries, heights, lines, texts
 
 LOSSES = ("cross_entropy", "mse", "mae")
 
@@ -70,10 +71,10 @@ def test_the_last_partial_batch_is_a_step(with_curve):
     assert pictures.steps_an_epoch(with_curve([0.5], train_size=1000, batch_size=300)) == 4
 
 
-def test_the_legend_counts_the_seeds_of_each_setting_and_leaves_out_the_backdrop(with_curve):
+def test_the_names_count_the_seeds_where_they_differ_and_the_backdrop_has_no_entry(with_curve):
     runs = [with_curve([0.5], depth=2), with_curve([0.5]), with_curve([0.5], seed=1)]
     ax = pictures.curves(runs, by="depth", backdrop=[with_curve([0.5], depth=3)])
-    assert entries(ax) == ["1 (2 seeds)", "2 (1 seed)"]
+    assert entries(ax) == ["1 (2)", "2 (1)"]
     assert ax.get_lines()[0].get_color() == BACKDROP
 
 
@@ -94,6 +95,12 @@ def test_a_loss_that_is_not_finite_is_a_gap_in_its_curve(with_curve):
 def test_the_ticks_of_an_accuracy_are_not_rounded(with_curve, fraction, shown):
     ax = pictures.curves([with_curve([0.5, 0.9])], by="depth")
     assert ax.yaxis.get_major_formatter()(fraction) == shown
+
+
+def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
+    ax = pictures.reported(pictures.panels(1)[0], [0.899, 0.897])
+    assert [line.get_ydata()[0] for line in ax.get_lines()] == [0.899, 0.897]
+    assert texts(ax) == ["the report: 89.7 and 89.9 %"]
 
 
 # --- A panel a setting
@@ -225,19 +232,22 @@ def test_a_run_that_ended_at_its_best_epoch_or_has_none_is_left_out(with_loss):
     assert around_best(runs, "validation_loss", before=1).empty
 
 
-def test_the_legend_counts_the_seeds_that_went_on_after_their_best_epoch(with_loss):
+def test_the_heading_counts_the_seeds_that_went_on_after_their_best_epoch(with_loss):
     runs = [
         with_loss([2.0, 1.0, 1.5], best_epoch=2, depth=2),
         with_loss([2.0, 1.0], best_epoch=2, depth=2, seed=1),
         with_loss([2.0, 1.0], best_epoch=2, depth=3),
     ]
-    assert entries(pictures.after_best(runs, by="depth")) == ["2 (1 seed)"]
+    ax = pictures.after_best(runs, by="depth")
+    assert entries(ax) == ["2"]
+    (names,) = ax.findobj(Legend)
+    assert names.get_title().get_text() == "hidden layers, 1 seed each"
 
 
 def test_a_backdrop_is_drawn_without_an_entry_in_the_legend(with_loss):
     shown, behind = (with_loss([2.0, 1.0, 1.5], best_epoch=2, depth=d) for d in (1, 2))
     ax = pictures.after_best([shown], by="depth", backdrop=[behind])
-    assert entries(ax) == ["1 (1 seed)"]
+    assert entries(ax) == ["1"]
     assert len(ax.get_lines()) == 3  # both runs and the mark of the best epoch
 
 

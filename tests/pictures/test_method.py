@@ -139,13 +139,13 @@ def test_seeds_that_lack_a_setting_are_left_out_of_the_pairs():
         }
     )
     ax = method.pairs(frame, "learning_rate")
-    assert texts(ax) == ["seed 0"]
+    assert len(ax.lines) == 1
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [90, 80])
 
 
 def test_the_picture_of_the_rule_shows_what_the_rule_says():
     ax = method.rule({"large": [0.9, 0.8, 1.0, 0.9], "one seed": [0.9], "wide": [2, -1, 1]})
-    words = [text.lstrip("\u2714\u2248\u2718? ") for text in texts(ax)]
+    words = [text.lstrip("\u2714\u2248\u2718\ufe0e? ") for text in texts(ax)]
     assert words == ["supported", "inconclusive", "inconclusive"]
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(-100 * MATERIAL)

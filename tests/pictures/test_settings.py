@@ -54,6 +54,13 @@ def test_every_run_is_a_circle_and_every_setting_of_three_seeds_has_an_interval(
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
 
 
+def test_what_a_claim_calls_the_best_stands_on_a_band(made_up_run):
+    runs = [made_up_run(Config(depth=depth)) for depth in (1, 2, 3)]
+    ax = pictures.dots(table(runs), by="depth", best={"D1": [2, 3, 9]})
+    assert [(band.get_x() + band.get_width() / 2) for band in ax.patches] == pytest.approx([1, 2])
+    assert entries(ax) == ["best, says D1"]
+
+
 def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
     runs = [
         made_up_run(Config(learning_rate=rate, seed=seed), accuracy=accuracy)
@@ -66,7 +73,7 @@ def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
     bars = ax.containers[0].lines[2][0].get_segments()
     assert bars[0][:, 1] == pytest.approx([0.5, 0.7])
     assert ax.get_xscale() == "log"
-    assert entries(ax) == ["1 (2 seeds)"]
+    assert entries(ax) == ["1"]
 
 
 def test_the_summary_has_a_row_a_setting_in_percent(made_up_run):

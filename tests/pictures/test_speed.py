@@ -117,7 +117,7 @@ def test_the_summary_goes_from_fast_to_slow_with_the_floors_last():
 
 def test_a_cell_has_seconds_and_ratio_and_a_star_where_a_share_was_scaled():
     shown = speed.summary(speed.table(results(ours=OURS, slow=SLOW)))
-    assert list(shown["1 × 8, batch 4"]) == ["2.0\xa0(1.0×)", "8.0*\xa0(4.0×)"]
+    assert list(shown["1 × 8, batch 4"]) == ["2.0 (1.0×)", "8.0* (4.0×)"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,10 @@ def test_the_picture_has_a_line_at_each_floor_in_a_style_of_its_own():
     assert len(set(floors.values())) == 2
     (legend,) = ax.figure.legends
     assert {"matrix products alone", "Adam alone"} <= {t.get_text() for t in legend.get_texts()}
+
+
+def test_nothing_measured_is_an_empty_picture():
+    assert speed.picture(speed.table(results(ours=OURS)).iloc[:0]) == []
 
 
 def test_there_is_a_panel_a_workload_with_the_same_trainers_side_by_side():

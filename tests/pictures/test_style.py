@@ -67,3 +67,14 @@ def test_a_picture_is_drawn_in_dark_colours_and_its_images_stay():
     assert f'<svg fill="{style.DARK["#000000"].lower()}" ' in dark
     images = r'xlink:href="data:image[^"]+"'
     assert re.findall(images, dark) == re.findall(images, light) != []
+
+
+def test_the_text_of_a_pages_picture_is_text_in_the_readers_own_font():
+    ax = style.axes()
+    ax.set(title="a title", xscale="log", xlim=(1e-9, 1))  # with powers of ten, set as formulas
+    file = io.StringIO()
+    ax.figure.savefig(file, format="svg")
+    paged = style.paged(file.getvalue())
+    fonts = set(re.findall(r"font[^;\"]*(system-ui|'[^']+')", paged))
+    assert "a title</text>" in paged
+    assert fonts == {"system-ui"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.data import DIGEST
+from fmnist_lab.facts import tuning
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
 from fmnist_lab.runs.runs import Runs
@@ -358,14 +359,13 @@ class TestBrackets:
         assert self.study.chosen_rates() == {128: 3e-4, 256: 1e-4}
         assert runs == self.study.recorded()
 
-    def test_the_table_says_which_rates_were_never_run_and_why(self):
+    def test_the_table_says_which_rates_were_run_and_why_no_others(self):
         self.study.runs()
-        table = self.study.rates_run()
-        assert list(table.loc[256]) == [
-            *("1e-4, 3e-4, 1e-3", "3e-3, 1e-2", "1e-4"),
-            "accuracy falls on either side of the best, and has one hump",
-        ]
-        assert table.loc[128, "because"] == "every rate was run"
+        table = tuning(self.study)
+        assert list(table.loc["width 256"]) == [
+            "3 of 5, 1e-4 to 1e-3", "1e-4", "accuracy falls from there, an end of the grid",
+        ]  # fmt: skip
+        assert table.loc["width 128", "why no other"] == "every rate was run"
 
     def test_who_names_rates_gets_all_of_them(self):
         assert len(self.study.vary(learning_rate=[1e-4, 1e-2]).configs()) == 2 * 2 * 2

@@ -137,6 +137,53 @@ def test_the_retuned_studies_repeat_the_settings_of_the_first(first, second):
     assert retuned == replace(as_run, precision=retuned.precision)
 
 
+# --- what the learning rate changes -----------------------------------------------------------
+
+
+@pytest.fixture
+def two_rates(made_up_run):
+    """Return a function: runs of the losses at one rate and at their own, to these accuracies."""
+    tuning, retuned = STUDIES["loss_tuning"], STUDIES["loss_retuned"]
+
+    def make(as_run, as_claimed):
+        best = {"cross_entropy": 1e-3, "mse": 5.62e-4, "mae": 1e-4}
+        runs = [
+            made_up_run(c, accuracy=0.5 + 0.3 * (c.learning_rate == best[c.loss]))
+            for c in tuning.configs()
+        ]
+        for study, accuracy in ((STUDIES["loss"], as_run), (retuned, as_claimed)):
+            for config in study.configs(runs):
+                noise = float(np.random.default_rng([config.seed, len(config.loss)]).normal())
+                runs.append(made_up_run(config, accuracy=accuracy[config.loss] + 0.0002 * noise))
+        return judge_claims([CLAIMS["L1"]], runs)["L1"]
+
+    return make
+
+
+def test_where_the_verdicts_differ_it_is_said_what_the_rate_changed(two_rates):
+    found = two_rates(
+        {"cross_entropy": 0.88, "mse": 0.89, "mae": 0.85},
+        {"cross_entropy": 0.89, "mse": 0.88, "mae": 0.85},
+    )
+    assert (found.as_run.name, found.as_claimed.name) == ("not supported", "supported")
+    before, after = found.moved
+    assert before.name == after.name == "validation accuracy: cross-entropy above MSE"
+    said = claims.changed(found)
+    assert "points at one learning rate, +" in said
+    assert said.endswith("at each its own (cross-entropy: 1e-3, MSE: 5.62e-4)")
+    assert f"What the rate changed: {said[0].upper()}{said[1:]}." in repr(
+        claims.Box(found)
+    ).replace("\n  ", " ")
+
+
+def test_where_they_agree_nothing_is_said(two_rates):
+    same = {"cross_entropy": 0.89, "mse": 0.88, "mae": 0.85}
+    found = two_rates(same, same)
+    assert found.moved is None
+    assert claims.changed(found) == ""
+    assert "What the rate changed" not in repr(claims.Box(found))
+
+
 # --- how many runs there are ------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 /** The explorer: two published settings side by side. It draws; every statistic is in runs.json. */
 
-import { curves } from "../trainer/chart.js";
+import { curves, ticks } from "../trainer/chart.js";
 
 /**
  * @typedef {{seed: number, accuracy: number | null, gap: number | null, best: number,
@@ -50,12 +50,13 @@ function heights(steps) {
 function dots(shown) {
   const values = shown.flatMap(({ mean, runs }) => [...mean, ...runs.map((run) => run.accuracy)]);
   const numbers = values.filter((value) => value != null).map(Number);
-  const [low, high] = [Math.min(...numbers) - 20, Math.max(...numbers) + 20];
+  const marks = ticks(Math.min(...numbers) - 20, Math.max(...numbers) + 20, 4);
+  const [low, high] = [marks[0], marks[marks.length - 1]];
   /** @param {number} value */
   const x = (value) => 40 + ((value - low) / (high - low)) * 280;
-  const parts = [low, (low + high) / 2, high].map(
+  const parts = marks.map(
     (mark) => `<line class="grid" x1="${x(mark)}" x2="${x(mark)}" y1="8" y2="112"/>
-      <text x="${x(mark)}" y="128" text-anchor="middle">${percent(mark)}</text>`,
+      <text x="${x(mark)}" y="128" text-anchor="middle">${mark / 100} %</text>`,
   );
   shown.forEach(({ mean, runs }, i) => {
     const [kind, y] = [SIDES[i], 32 + 50 * i];

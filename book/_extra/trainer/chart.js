@@ -17,7 +17,7 @@ const BOTTOM = 34;
  * @param {number} high
  * @param {number} most how many steps at most
  */
-function ticks(low, high, most) {
+export function ticks(low, high, most) {
   const raw = (high - low) / most;
   const unit = 10 ** Math.floor(Math.log10(raw));
   const step = unit * ([1, 2, 5].find((times) => times * unit >= raw * 0.999) ?? 10);
