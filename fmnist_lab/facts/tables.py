@@ -64,15 +64,16 @@ def bracketing() -> pd.DataFrame:
                 continue
             starts = [bracket(means, grid, start) for start in grid]
             lost = [max(means.values()) - means[found.chosen] for found in starts if found.chosen]
-            name = f"{LOSSES[setting.loss]}, {setting.depth} × {setting.width}, batch "
+            name = f"{setting.depth} × {setting.width}, batch {setting.batch_size}"
             rows[setting] = (
-                name + str(setting.batch_size),
+                name if setting.loss == "cross_entropy" else f"{name}, {LOSSES[setting.loss]}",
                 round(sum(len(found.rates) for found in starts) / len(starts), 1),
                 f"{lost.count(0.0)} of {len(starts)}",
                 round(100 * max(lost), 2),
             )
     columns = ["setting", "rates run", "starts that find the best", "most lost"]
-    return pd.DataFrame(rows.values(), columns=columns).set_index("setting").rename_axis(None)
+    frame = pd.DataFrame(rows.values(), columns=columns).set_index("setting")
+    return frame.rename_axis(None).rename_axis(columns="setting")
 
 
 def fixed() -> pd.DataFrame:

@@ -69,7 +69,7 @@ def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, pub
             height = heights[tuning.grid["learning_rate"].index(config.learning_rate)]
             records.save(made_up_run(config, accuracy=height))
     found = facts.bracketing()
-    assert list(found.index) == ["cross-entropy, 1 × 128, batch 256"]
+    assert list(found.index) == ["1 × 128, batch 256"]
     row = found.iloc[0]
     # Starts at the first to seventh rate climb to 0.5; the seventh sees the same on both sides.
     assert row["most lost"] == pytest.approx(10.0)
