@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -31,7 +32,8 @@ def test_at_any_rate_up_to_one_a_run_is_whole_and_every_picture_finite(trial):
     beyond = LOSS_NAMES if trial.at_length else ("mse",)  # numbers that outgrow float32
     large = base | {"depth": 8, "width": 512, "learning_rate": 1.0}
     configs += [Config(loss=loss, **large) for loss in beyond]
-    runs = sweep(configs, progress=False)
+    executor = None if trial.at_length else ThreadPoolExecutor(1)  # processes take long to start
+    runs = sweep(configs, executor=executor, progress=False)
     for run in runs:
         assert records.load(run.config) == run  # strict JSON, and the checks of a record
         assert run.stopped_by in ENDINGS

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fmnist_lab.chapter import PARAMETERS
+from fmnist_lab.training import environment
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -199,6 +200,7 @@ def test_ci_trains_it_with_small_parameters(path):
 )
 def test_the_code_of_its_solutions_runs(path, data_root, tmp_path, monkeypatch):
     monkeypatch.setenv("FMNIST_DATA", str(data_root))
+    monkeypatch.setattr(environment, "usable_cpus", lambda: 1)  # starting more would take longer
     monkeypatch.chdir(tmp_path)
     for number, code in enumerate(solutions(path), 1):  # each with names and a store of its own
         monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / str(number)))
