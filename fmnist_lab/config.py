@@ -12,6 +12,14 @@ from pathlib import Path
 from typing import Any
 
 LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabilities")
+# The same in a reader's words.
+LOSS_WORDS = {
+    "cross_entropy": "cross-entropy",
+    "mse": "MSE",
+    "mae": "MAE",
+    "mse_probabilities": "MSE on probabilities",
+    "mae_probabilities": "MAE on probabilities",
+}
 PRECISIONS = ("float32", "bfloat16")
 LONGEST_SHOWN = 100  # characters of a value that an error repeats
 NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS}  # the hyperparameters that are no numbers

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import Config, scientific
+from fmnist_lab.config import LOSS_WORDS, Config, scientific
 from fmnist_lab.pictures import label
 from fmnist_lab.pictures.style import FEWEST
 from fmnist_lab.runs.records import read_published
@@ -20,7 +20,6 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
 from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
-from fmnist_lab.verdicts.evidence import LOSSES
 from fmnist_lab.verdicts.statistics import MATERIAL, holm
 
 PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
@@ -66,7 +65,7 @@ def bracketing() -> pd.DataFrame:
             lost = [max(means.values()) - means[found.chosen] for found in starts if found.chosen]
             name = f"{setting.depth} × {setting.width}, batch {setting.batch_size}"
             rows[setting] = (
-                name if setting.loss == "cross_entropy" else f"{name}, {LOSSES[setting.loss]}",
+                name if setting.loss == "cross_entropy" else f"{name}, {LOSS_WORDS[setting.loss]}",
                 round(sum(len(found.rates) for found in starts) / len(starts), 1),
                 f"{lost.count(0.0)} of {len(starts)}",
                 round(100 * max(lost), 2),

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter
 
-from fmnist_lab.config import written
+from fmnist_lab.config import LOSS_WORDS, written
 from fmnist_lab.runs.run import Run
 
 # Okabe & Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
@@ -154,7 +154,7 @@ def panels(
 
 def label(value: Any) -> str:
     """Return a hyperparameter's value as an axis or a line shows it."""
-    return written(value).replace("_", " ")
+    return LOSS_WORDS.get(value, written(value))
 
 
 def percent(axis: Axis) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmnist_lab.config import Config, scientific
+from fmnist_lab.config import LOSS_WORDS, Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
@@ -19,7 +19,6 @@ from .measures import Measure
 
 # Where each setting is repeated at the learning rate that suits it.
 RETUNED = {name: f"{name}_retuned" for name in ("loss", "depth", "width", "batch_size")}
-LOSSES = {"cross_entropy": "cross-entropy", "mse": "MSE", "mae": "MAE"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Arm:
 
     def __str__(self) -> str:
         if isinstance(self.value, str):
-            return LOSSES.get(self.value, self.value)
+            return LOSS_WORDS.get(self.value, self.value)
         value = scientific(self.value) if isinstance(self.value, float) else self.value
         rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
         return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"

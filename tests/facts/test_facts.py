@@ -112,7 +112,7 @@ def test_the_lead_of_cross_entropy_has_a_sign_and_a_minus(made_up_run):
     found = facts.loss(Runs(readings), Runs(readings))
     assert found["lead_over_mse"] == "−1.00"
     assert found["lead_over_mae"] == "+10.00"
-    assert (found["highest"], found["lowest"]) == ("mse", "mae")
+    assert (found["highest"], found["lowest"]) == ("MSE", "MAE")
     # Ten zeros: the logarithm of ten classes, and one of ten outputs that is wrong by 1.
     assert found["zeros_cross_entropy"] == pytest.approx(np.log(10))
     assert found["zeros_mse"] == pytest.approx(0.1)

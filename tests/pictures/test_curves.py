@@ -110,9 +110,9 @@ def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
 def test_each_setting_has_a_panel_with_its_training_and_its_validation_curve(by_loss, kind):
     drawn = pictures.train_and_validation(by_loss, by="loss", kind=kind)
     assert [ax.get_title() for ax in drawn] == [
-        "cross entropy (2 seeds)",
-        "mse (2 seeds)",
-        "mae (2 seeds)",
+        "cross-entropy (2 seeds)",
+        "MSE (2 seeds)",
+        "MAE (2 seeds)",
     ]
     for ax in drawn:
         assert set(lines(ax)) == {"training", "validation"}

@@ -17,7 +17,8 @@ from fmnist_lab.pictures.verdicts import LOOKS
         (256, "256"),
         (0.05, "5e-2"),
         (2.05e-5, "2.05e-5"),
-        ("cross_entropy", "cross entropy"),
+        ("cross_entropy", "cross-entropy"),
+        ("mse", "MSE"),
     ],
 )
 def test_a_value_is_shown_as_it_is_written(value, shown):
