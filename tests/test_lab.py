@@ -1,4 +1,4 @@
-"""A chapter in JupyterLab itself: opened, run, changed and run again, by mouse and keyboard."""
+"""Chapters in JupyterLab itself: opened, run, changed and run again, by mouse and keyboard."""
 
 import os
 import re
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from fmnist_lab.runs import records
 
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def store(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store for the kernels of both chapters."""
+    """Make a store for the kernels of all chapters."""
     store = tmp_path_factory.mktemp("store")
     (store / "data").symlink_to(data_root)
     return store
@@ -31,12 +32,12 @@ def store(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve copies of two chapters by JupyterLab on loopback and give its address."""
+    """Serve copies of all chapters by JupyterLab on loopback and give its address."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = folder / "notebooks"
     notebooks.mkdir()
-    for name in ("width", "playground"):
-        shutil.copy(BOOK / f"{name}.ipynb", notebooks)
+    for path in BOOK.glob("*.ipynb"):
+        shutil.copy(path, notebooks)
     own = {f"JUPYTER_{kind}_DIR": str(folder / kind) for kind in ("CONFIG", "RUNTIME")}
     own["FMNIST_LAB_HOME"] = str(store)
     command = [
@@ -66,6 +67,27 @@ def run_all(page: Page) -> None:
     )
 
 
+def opened(name: str, browser: Browser, address: str) -> Page:
+    """Open a chapter and wait until its kernel is there."""
+    # As tall as the notebook: JupyterLab attaches only cells that are in view.
+    page = browser.new_page(viewport={"width": 1400, "height": 16_000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=60_000)
+    page.goto(address.replace("NAME", name))
+    page.get_by_text("| Idle").wait_for()
+    return page
+
+
+def shown_figures(page: Page) -> Locator:
+    return page.locator(".jp-RenderedSVG img, .jp-RenderedSVG svg")
+
+
+def figures_of(name: str) -> int:
+    """Return how many cells of a chapter are figures."""
+    cells = nbformat.read(BOOK / f"{name}.ipynb", as_version=nbformat.NO_CONVERT).cells
+    return sum("figure" in cell.metadata.get("mystnb", {}) for cell in cells)
+
+
 def runs_in(store: Path) -> set[Path]:
     return set((store / "runs").glob("*.json"))
 
@@ -74,16 +96,9 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     address: str, store: Path, browser: Browser
 ) -> None:
     before = runs_in(store)
-    # As tall as the notebook: JupyterLab attaches only cells that are in view.
-    page = browser.new_page(viewport={"width": 1400, "height": 16_000})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=60_000)
-    page.goto(address.replace("NAME", "width"))
-    page.get_by_text("| Idle").wait_for()  # the kernel is there
+    page = opened("width", browser, address)
     run_all(page)
-    figures = page.locator(".jp-RenderedSVG img, .jp-RenderedSVG svg")
-    cells = nbformat.read(BOOK / "width.ipynb", as_version=nbformat.NO_CONVERT).cells
-    wanted = sum("figure" in cell.metadata.get("mystnb", {}) for cell in cells)
+    figures, wanted = shown_figures(page), figures_of("width")
     expect(figures).to_have_count(wanted)
     expect(page.get_by_text("claim W4")).to_be_visible()
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
@@ -101,14 +116,31 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     page.close()
 
 
+OTHERS = sorted({path.stem for path in BOOK.glob("*.ipynb")} - {"width", "playground"})
+
+
+@pytest.mark.full
+@pytest.mark.endurance("Every chapter runs in JupyterLab")
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_chapter_shows_all_its_figures_in_jupyterlab_and_trains_nothing(
+    name: str, address: str, store: Path, browser: Browser, trial: Any
+) -> None:
+    before = runs_in(store)
+    page = opened(name, browser, address)
+    run_all(page)
+    expect(shown_figures(page)).to_have_count(wanted := figures_of(name))
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+    assert runs_in(store) == before
+    page.close()
+    trial.found(f"{name}: {wanted} figures, no error, nothing trained")
+
+
 def test_the_playground_trains_and_stops_by_clicking(
     address: str, store: Path, browser: Browser
 ) -> None:
     before = runs_in(store)
-    page = browser.new_page(viewport={"width": 1400, "height": 5000})
-    page.set_default_timeout(PATIENCE)
-    page.goto(address.replace("NAME", "playground"))
-    page.get_by_text("| Idle").wait_for()
+    page = opened("playground", browser, address)
     run_all(page)
     expect(page.get_by_text("at most on one core.")).to_be_visible()
 
