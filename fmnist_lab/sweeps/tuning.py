@@ -37,7 +37,7 @@ class Bracket(NamedTuple):
             return "every rate was run"
         if self.chosen in (grid[0], grid[-1]):
             return "accuracy falls from there, an end of the grid"
-        return "accuracy falls on either side of the best"
+        return "worse on either side"
 
 
 def bracket(
