@@ -94,6 +94,8 @@ def fixed() -> pd.DataFrame:
         few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
         if few:
             spans += f"; wide {few[0]} to {few[-1]}"
+        if isinstance(each, Tuning) and each.beyond:
+            spans += f"; also {' and '.join(map(str, each.beyond))}"
         rows[name] = {
             "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
             "networks": network.get(each.swept, f"{base.depth} × {base.width}"),

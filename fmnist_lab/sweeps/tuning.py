@@ -17,6 +17,7 @@ from fmnist_lab.runs.runs import Runs
 from .study import Study
 
 TUNING_SEEDS = (100, 101, 102)
+MORE_TUNING_SEEDS = (103, 104)  # for a verdict on the rates themselves: they choose none
 # A quarter of a decade apart, from 1e-5 to 1e-2: the report's rates lie inside.
 TUNING_RATES = tuple(float(f"{10 ** (-5 + step / 4):.3g}") for step in range(13))
 # Small enough to run every rate, which shows that brackets find the same (the chapter on method).
@@ -77,6 +78,7 @@ class Tuning(Study):
     seeds: tuple[int, ...] = TUNING_SEEDS
     bracketed: bool = False  # whether WHOLE_GRIDS alone are run at every rate
     first_guess: Tuning | None = None  # whose first setting's rate starts the brackets
+    beyond: tuple[int, ...] = ()  # seeds at which rates are run as well, but choose nothing
 
     @property
     def after(self) -> Study | None:
@@ -95,18 +97,27 @@ class Tuning(Study):
         asked = {(value, rate) for value in found for rate in found[value].rates}
         return [s for s in self.product() if (getattr(s, self.swept), s.learning_rate) in asked]
 
+    def at_seeds(self, setting: Config) -> list[Config]:
+        """Return a setting's config at each seed that chooses, then at those beyond."""
+        return [replace(setting, seed=seed) for seed in self.seeds + self.beyond]
+
+    def first_seeds(self, count: int) -> Self:
+        """Return the study with `count` seeds, all of which choose."""
+        return replace(super().first_seeds(count), beyond=())
+
     def vary(self, **given: Any) -> Self:
         """Return the study with other values, as `Study.vary`; who names rates wants them all."""
         study = super().vary(**given)
         return replace(study, bracketed=False) if "learning_rate" in given else study
 
     def means(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-        """Return the mean validation accuracy: a row a setting and rate, seeds counted.
+        """Return the mean validation accuracy over the seeds that choose, and how many there are.
 
-        The runs are its own among `runs`, or those on record if they are left out. A run that
-        diverged before its first epoch ended has learnt nothing: an accuracy of 0.
+        A row is a setting and rate. The runs are the study's own among `runs`, or those on record
+        if they are left out. A run that diverged before its first epoch ended has learnt nothing:
+        an accuracy of 0.
         """
-        wanted = {config for setting in self.product() for config in self.at_seeds(setting)}
+        wanted = {replace(setting, seed=n) for setting in self.product() for n in self.seeds}
         if runs is None:
             runs = records.find(wanted)
         chosen = {run.config: run for run in runs if run.config in wanted}

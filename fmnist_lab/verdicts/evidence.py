@@ -13,7 +13,7 @@ from fmnist_lab.config import LOSS_WORDS, Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.tuning import TUNING_SEEDS, Bracket, Tuning
+from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, TUNING_SEEDS, Bracket, Tuning
 
 from .measures import Measure
 
@@ -66,9 +66,9 @@ class Evidence:
             setting = replace(setting, learning_rate=rate)
         elif arm.learning_rate is not None:
             setting = replace(setting, learning_rate=arm.learning_rate)
-        tuning = study.seeds == TUNING_SEEDS
         found = self._runs.get(setting, {})
-        return {seed: found[seed] for seed in sorted(found) if (seed in TUNING_SEEDS) == tuning}
+        tuning, seeds = isinstance(study, Tuning), {*TUNING_SEEDS, *MORE_TUNING_SEEDS}
+        return {seed: found[seed] for seed in sorted(found) if (seed in seeds) == tuning}
 
     def chosen(self, arm: Arm) -> float | None:
         """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""

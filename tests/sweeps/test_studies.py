@@ -19,7 +19,7 @@ from fmnist_lab.sweeps import studies
 from fmnist_lab.sweeps import study as study_module
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import CONFIRMING_SEEDS, Study
-from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS, Tuning
+from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, TUNING_RATES, TUNING_SEEDS, Tuning
 from fmnist_lab.verdicts import evidence
 
 WIDTH = STUDIES["width"]
@@ -86,7 +86,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(name, sentence):
 
 
 def test_seeds_that_choose_a_learning_rate_confirm_nothing():
-    assert not set(TUNING_SEEDS) & set(CONFIRMING_SEEDS)
+    assert not {*TUNING_SEEDS, *MORE_TUNING_SEEDS} & set(CONFIRMING_SEEDS)
 
 
 def test_the_tuning_rates_are_a_quarter_of_a_decade_apart():
@@ -309,6 +309,17 @@ class TestTuning:
         self.record(made_up_run, 8, [(0.6, 0.5), diverging])
         self.record(made_up_run, 16, [diverging, (0.6, 0.5)])
         assert self.tuning.chosen_rates() == {8: 1e-4, 16: 1e-3}
+
+    def test_seeds_beyond_those_that_choose_are_run_and_have_no_say(self, made_up_run):
+        self.record(made_up_run, 8, [(0.6, 0.6), (0.7, 0.7)])
+        study = replace(self.tuning, beyond=(102, 103))
+        further = [config for config in study.configs() if config.seed in study.beyond]
+        assert len(further) == 2 * len(study.settings()) == 8
+        for config in further:
+            accuracy = 0.9 if config.learning_rate == self.rates[0] else 0.1
+            records.save(made_up_run(config, accuracy=accuracy))
+        assert study.chosen_rates() == {8: 1e-3}
+        assert study.vary(seeds=4).chosen_rates() == {8: 1e-4}  # who asks for four chooses by four
 
     def test_the_lowest_of_equally_good_rates_is_chosen(self, made_up_run):
         self.record(made_up_run, 8, [(0.6, 0.5), (0.5, 0.6)])

@@ -19,6 +19,7 @@ from fmnist_lab.verdicts.claims import SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
+from fmnist_lab.verdicts.families import Share
 from fmnist_lab.verdicts.judgement import Claim
 from fmnist_lab.verdicts.judgement import judge as judge_claims
 from fmnist_lab.verdicts.measures import ACCURACY
@@ -223,6 +224,20 @@ def test_two_verdicts_are_given_where_the_learning_rate_can_be_chosen():
     found = claims.judge(runs=[])
     assert [name for name, item in found.items() if item.as_run and item.as_claimed] == TWICE
     assert [name for name, item in found.items() if not item.as_run] == ["D4"]
+
+
+def seeds_at(arm):
+    """Return how many seeds an arm is run with, at the report's rate or at its own."""
+    studies = [STUDIES[name] for name in (arm.study, RETUNED.get(arm.study)) if name]
+    return min(len(s.at_seeds(replace(s.base, **{s.swept: arm.value}))) for s in studies)
+
+
+@each_claim
+def test_a_verdict_rests_on_five_seeds_of_a_setting_or_more(claim):
+    """A share counts settings; the rate of each is chosen by the seeds that choose any."""
+    for part in (*claim.parts, *claim.claimed):
+        if not isinstance(part, Share):
+            assert min(map(seeds_at, part.arms)) >= 5, part.name
 
 
 # --- verdicts follow the runs -----------------------------------------------------------------
