@@ -110,11 +110,26 @@ def connect(address: str) -> Iterator[Cluster]:
             f"the scheduler {address} cannot be used without Dask: "
             "pip install 'fmnist-lab[cluster]'."
         ) from None
+
+    class Closing(Client):
+        """A client that is closed where it cannot start.
+
+        Dask leaves it half open, and whichever client starts while the garbage collector closes
+        it waits for a lock that it holds itself.
+        """
+
+        def start(self, **options: Any) -> None:
+            try:
+                super().start(**options)
+            except BaseException:
+                self.close()
+                raise
+
     greet(address)
     # What the client would log as an error, or give as a traceback, is said here in a sentence.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=TIMEOUT, set_as_default=False)
+        client = Closing(address, timeout=TIMEOUT, set_as_default=False)
     except Exception as error:  # of many kinds, such as a TypeError where TLS is not set up
         reason = sentence(error)
         raise ClusterError(f"the scheduler {address} cannot be used: {reason}") from error

@@ -1,5 +1,6 @@
 """fmnist_lab.sweeps.cluster: which scheduler is asked, and what is said where none can be used."""
 
+import gc
 import importlib.util
 import socket
 import sys
@@ -103,10 +104,15 @@ def test_where_no_scheduler_answers_one_sentence_says_so(
 
 @needs_dask
 def test_a_client_that_cannot_be_made_is_told_in_a_sentence(listener, home, monkeypatch):
+    from distributed import Client
+
     monkeypatch.setattr(cluster, "greet", lambda address: None)
     address = f"tls://127.0.0.1:{listener.getsockname()[1]}"  # this machine has no certificates
     with pytest.raises(ClusterError, match=f"^the scheduler {address} cannot be used: TLS expects"):
         sweep.sweep([CONFIG], scheduler=address)
+    # One left half open would lock up the next that starts while it is collected.
+    left = [each for each in gc.get_objects() if issubclass(type(each), Client)]
+    assert all(client.status == "closed" for client in left)
 
 
 def test_a_cluster_is_asked_only_for_what_is_missing(home, made_up_run):
