@@ -13,7 +13,7 @@ BOOK = Path(__file__).parents[1] / "book"
 PATIENCE = 300  # seconds: a busy machine takes long to start a kernel
 # In the kernel's own process: tests/sweeps/test_interruptions.py interrupts one that has others.
 HERE = "from fmnist_lab.training import environment; environment.usable_cpus = lambda: 1"
-LONG = "width = [8]; seeds = 40; epochs = 200; patience = 200; train_size = 2000"
+LONG = "width = [8]; seeds = 40; epochs = 50; patience = 50; train_size = 500"
 SHORT = "width = [8]; seeds = 2; epochs = 2; train_size = 500"
 
 pytestmark = pytest.mark.slow
