@@ -45,7 +45,7 @@ def depth(runs: Sequence[Run]) -> Facts:
         "best_mean": float(ranked.max()),
         "hidden_range": float(hidden.max() - hidden.min()),
         "seed_range": widest(frame, "depth"),
-        "tuning_there": int(DEPTH_TUNING.means()["count"].sum()),
+        "tuning_there": len(DEPTH_TUNING.recorded()),
     }
 
 

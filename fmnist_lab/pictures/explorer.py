@@ -77,11 +77,11 @@ def payload(runs: Iterable[Run]) -> str:
         }
         for setting, group in groups.items()
     ]
+    seeds = [set(each.index) for each in accuracy.values()]
     pairs = {}
     for (i, a), (j, b) in itertools.combinations(enumerate(accuracy.values()), 2):
-        common = a.index.intersection(b.index)
-        if len(common) >= FEWEST:
-            found = paired_difference(b[common], a[common])
+        if len(seeds[i] & seeds[j]) >= FEWEST:
+            found = paired_difference(b, a)
             pairs[f"{i},{j}"] = [found.n, *map(whole, (found.estimate, found.low, found.high))]
     everything = {"fields": FIELDS, "curves": CURVES, "settings": told, "pairs": pairs}
     return json.dumps(everything, separators=(",", ":"), allow_nan=False)

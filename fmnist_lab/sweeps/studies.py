@@ -128,7 +128,6 @@ _ALL = [
         report="The report fixes the learning rate.",
         base=replace(BEST, precision=RETUNED_PRECISION),
         grid={"width": WIDTHS},
-        wide_seeds=WIDE_SEEDS,
         tuned_by=WIDTH_TUNING,
     ),
     DEPTH_TUNING,
