@@ -59,8 +59,8 @@ def payload(runs: Iterable[Run]) -> str:
     """Return JSON with every setting, its runs, and the paired difference of any two settings.
 
     `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
-    runs, each with its `curves` as `steps`. `pairs`: by "i,j", i < j, the number of seeds in common
-    and the mean difference of j from i with its 95 % interval, which `FEWEST` seeds must allow.
+    runs, each with its `curves` as `steps`. `pairs[j][i]`, i < j: the number of seeds in common
+    and the mean difference of j from i with its 95 % interval; null for fewer than `FEWEST` seeds.
     Fractions are in ten-thousandths, curves in thousandths, seconds in seconds.
     """
     groups = settings(runs)
@@ -78,11 +78,13 @@ def payload(runs: Iterable[Run]) -> str:
         for setting, group in groups.items()
     ]
     seeds = [set(each.index) for each in accuracy.values()]
-    pairs = {}
+    pairs: list[list[list[int | None] | None]] = [[] for _ in told]
     for (i, a), (j, b) in itertools.combinations(enumerate(accuracy.values()), 2):
+        pair = None
         if len(seeds[i] & seeds[j]) >= FEWEST:
             found = paired_difference(b, a)
-            pairs[f"{i},{j}"] = [found.n, *map(whole, (found.estimate, found.low, found.high))]
+            pair = [found.n, *map(whole, (found.estimate, found.low, found.high))]
+        pairs[j].append(pair)
     everything = {"fields": FIELDS, "curves": CURVES, "settings": told, "pairs": pairs}
     return json.dumps(everything, separators=(",", ":"), allow_nan=False)
 

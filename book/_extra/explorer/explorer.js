@@ -7,7 +7,7 @@ import { curves, ticks } from "../trainer/chart.js";
  *   epochs: number, seconds: number, ended: string, curves: (number | null)[][]}} Run
  * @typedef {{values: string[], shown: string[], mean: (number | null)[], runs: Run[]}} Setting
  * @typedef {{fields: string[], curves: string[], settings: Setting[],
- *   pairs: Record<string, number[]>}} Published
+ *   pairs: (number[] | null)[][]}} Published
  */
 
 const DRAWN = 1000;
@@ -189,7 +189,7 @@ class Explorer {
   difference() {
     const { a, b } = this.chosen;
     if (a === b) return "A and B are the same setting: choose another value for one of them.";
-    const found = this.published.pairs[`${Math.min(a, b)},${Math.max(a, b)}`];
+    const found = this.published.pairs[Math.max(a, b)][Math.min(a, b)];
     if (!found) return "Fewer than three seeds in common: no difference can be told from luck.";
     const [seeds, ...values] = found;
     const turned = a < b ? values : [-values[0], -values[2], -values[1]];
