@@ -259,14 +259,14 @@ def test_the_command_writes_what_was_measured_and_names_who_is_left_out(
     absent = SINGLE["jax"].__class__("with_nothing:Nothing", "nothing", "a peer that is not there")
     monkeypatch.setitem(SINGLE, "jax", absent)
     file = tmp_path / "speed.json"
-    names = ["ours", "jax"]
+    names = ["ours", "jax", "adam"]
     command.main(
         ["--workloads", "1x128-b64", "--trainers", *names, "--repeats", "2", "--limit", "0.05",
          "--no-costs", "--to", str(file)]
     )  # fmt: skip
     results = json.loads(file.read_text())
     measured = results["workloads"]["1x128-b64"]
-    assert set(measured["trainers"]) == {"ours"}
+    assert set(measured["trainers"]) == {"ours", "adam"}
     assert "No module named" in measured["left_out"]["jax"]
     assert "nothing is left out" in capsys.readouterr().err
     for one in measured["trainers"].values():

@@ -33,7 +33,7 @@ class View:
     page: Page
     theme: Theme
     errors: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)  # addresses
+    asked: list[str] = field(default_factory=list)  # addresses, of the site and others
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
