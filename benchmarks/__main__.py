@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import costs, measure
-from .trainers import FLOORS, ROUNDED, SEEDS, SINGLE
+from .trainers import FLOORS, ON_GPU, ROUNDED, SEEDS, SINGLE
 from .work import WORKLOADS, prepare
 
 BUSY = 0.5  # load of a machine above which something else is computing
@@ -20,10 +21,11 @@ BUSY = 0.5  # load of a machine above which something else is computing
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the command line asks for; write the results as they come."""
-    trainers = list(SINGLE | SEEDS | ROUNDED | FLOORS)
+    trainers = list(SINGLE | SEEDS | ROUNDED | ON_GPU | FLOORS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--trainers", nargs="*", choices=trainers, default=trainers)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(cpu)")
     parser.add_argument("--repeats", type=int, default=5, help="timed epochs of each (5)")
     parser.add_argument(
         "--limit", type=float, default=2.0, metavar="SECONDS",
@@ -43,13 +45,14 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"--{name} is {getattr(options, name)}; it must be above 0.")
     if (load := os.getloadavg()[0]) > BUSY:
         say(f"The machine is busy (load {load:.1f}): times will be too long, and so may ratios.")
-    results = measure.head(options.repeats, options.limit)
+    results = measure.head(options.repeats, options.limit, options.device)
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         for name in options.workloads:
-            say(f"{WORKLOADS[name].title}")
+            workload = replace(WORKLOADS[name], device=options.device)
+            say(workload.title)
             rounds = measure.measure(
-                WORKLOADS[name], options.trainers, Path(folder), options.repeats, options.limit, say
+                workload, options.trainers, Path(folder), options.repeats, options.limit, say
             )
             for part in rounds:
                 results["workloads"][name] = part

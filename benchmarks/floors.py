@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from fmnist_lab.training.stack import fused_adam
 
 from .processes import Processes
-from .work import LEARNING_RATE, Timed, Work
+from .work import LEARNING_RATE, Timed, Work, wait
 
 Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # how, of what, into what
 
@@ -25,10 +26,10 @@ class Products(Timed):
     def __init__(self, work: Work):
         self.work = work.workload
         full, last = self.work.batch, self.work.images % self.work.batch
-        dtype = getattr(torch, self.work.precision)
-        self.parts = [(self.work.images // full, products(self.work.sizes, full, dtype))]
+        kind = {"dtype": getattr(torch, self.work.precision), "device": self.work.device}
+        self.parts = [(self.work.images // full, products(self.work.sizes, full, **kind))]
         if last:
-            self.parts.append((1, products(self.work.sizes, last, dtype)))
+            self.parts.append((1, products(self.work.sizes, last, **kind)))
 
     def epoch(self) -> None:
         for _ in range(self.work.seeds):
@@ -36,6 +37,7 @@ class Products(Timed):
                 for _ in range(count):
                     for product, a, b, out in step:
                         product(a, b, out=out)
+        wait(self.work.device)
 
 
 class ProductsInProcesses(Processes):
@@ -45,15 +47,15 @@ class ProductsInProcesses(Processes):
         super().__init__(Products, work)
 
 
-def products(sizes: list[tuple[int, int]], batch: int, dtype: torch.dtype) -> list[Product]:
-    """Return the products of one step, of operands of that type."""
+def products(sizes: list[tuple[int, int]], batch: int, **kind: Any) -> list[Product]:
+    """Return the products of one step; `kind` is the operands' `dtype` and `device`."""
     forward: list[Product] = []
     backward: list[Product] = []
     # Of a column and a row: broadcasting takes less than half the time of a matrix product.
     outer: Callable[..., Tensor] = torch.mul if batch == 1 else torch.mm
     for number, (inputs, outputs) in enumerate(sizes):
         shapes = (batch, inputs), (inputs, outputs), (batch, outputs)
-        x, w, y = (torch.rand(shape, dtype=dtype) for shape in shapes)
+        x, w, y = (torch.rand(shape, **kind) for shape in shapes)
         forward.append((torch.mm, x, w, torch.empty_like(y)))
         if number:
             backward.append((torch.mm, y, w.T, torch.empty_like(x)))
@@ -66,15 +68,18 @@ class Adam(Timed):
 
     def __init__(self, work: Work):
         self.count = work.workload.steps * work.workload.seeds
-        self.flat, self.gradient = torch.rand(2, work.workload.parameters).unbind()
+        self.device = work.workload.device
+        shape = 2, work.workload.parameters
+        self.flat, self.gradient = torch.rand(shape, device=self.device).unbind()
         self.moments = [torch.zeros_like(self.flat), torch.zeros_like(self.flat)]
-        self.step = torch.zeros(())
+        self.step = torch.zeros((), device=self.device)
 
     def epoch(self) -> None:
         first, second = self.moments
         for _ in range(self.count):
             self.step += 1
             fused_adam(self.flat, self.gradient, first, second, self.step, LEARNING_RATE)
+        wait(self.device)
 
 
 class AdamInProcesses(Processes):

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fmnist_lab.pictures.speed import SCHEMA
 from fmnist_lab.training.environment import commit, processor, usable_cpus
 
@@ -35,7 +37,7 @@ class OtherWorkError(ValueError):
     """A trainer that did not do the work of the workload; the message says how."""
 
 
-def head(repeats: int, limit: float) -> dict[str, Any]:
+def head(repeats: int, limit: float, device: str = "cpu") -> dict[str, Any]:
     """Return what a reader of the results needs to know of the machine and of the settings."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -44,6 +46,7 @@ def head(repeats: int, limit: float) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    gpu = {} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)}
     return {
         "schema": SCHEMA,
         "date": datetime.now(UTC).date().isoformat(),
@@ -53,6 +56,7 @@ def head(repeats: int, limit: float) -> dict[str, Any]:
             "cores": usable_cpus(),
             "memory_gib": round(memory / 2**30, 1),
             "system": platform.system(),
+            **gpu,
         },
         "versions": versions,
         "adam": {"learning_rate": LEARNING_RATE, "betas": [BETA1, BETA2], "epsilon": EPSILON},
@@ -79,7 +83,8 @@ def measure(
         remotes.pop(name).close()
         found.pop(name, None)
 
-    with limited(workload.cores, workload.threads) as cores, ExitStack() as stack:
+    given = workload.cores, workload.threads, workload.device
+    with limited(*given) as cores, ExitStack() as stack:
         shape = describe(workload, cores)
         judge = Judge(workload, folder)
         stack.callback(judge.close)

@@ -13,7 +13,7 @@ from fmnist_lab.training.model import initial_network
 from fmnist_lab.training.stack import Stack, Training
 
 from .processes import Processes
-from .work import CLASSES, LEARNING_RATE, Floats, InTurn, Trainer, Work
+from .work import CLASSES, LEARNING_RATE, Floats, InTurn, Trainer, Work, wait
 
 
 class Ours(Trainer):
@@ -24,11 +24,13 @@ class Ours(Trainer):
         seeds = range(work.seed, work.seed + workload.seeds)
         networks = [initial_network(workload.depth, workload.width, seed) for seed in seeds]
         operands = getattr(torch, workload.precision)
-        self.stack = Stack(networks, torch.device("cpu"), torch.float32, operands)
+        self.device = workload.device
+        self.stack = Stack(networks, torch.device(self.device), torch.float32, operands)
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.pixels = torch.from_numpy(work.pixels).to(operands)
+        self.pixels = torch.from_numpy(work.pixels).to(self.device, operands)
         labels = torch.from_numpy(work.labels)
         targets = torch.nn.functional.one_hot(labels, CLASSES).T.to(torch.float32).contiguous()
+        targets = targets.to(self.device)
         config = Config(
             depth=workload.depth, width=workload.width, batch_size=workload.batch,
             learning_rate=LEARNING_RATE, train_size=len(self.pixels),
@@ -37,7 +39,8 @@ class Ours(Trainer):
 
     def epoch(self) -> None:
         orders = [torch.randperm(len(self.pixels), generator=each) for each in self.shuffles]
-        self.training.epoch(torch.stack(orders))
+        self.training.epoch(torch.stack(orders).to(self.device))
+        wait(self.device)
 
     def steps(self) -> int:
         return int(self.stack.steps)
@@ -46,9 +49,9 @@ class Ours(Trainer):
         return self.stack.flat.numel()
 
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
-        images = torch.from_numpy(pixels).to(self.pixels.dtype).expand(self.stack.size, -1, -1)
+        images = torch.from_numpy(pixels).to(self.pixels).expand(self.stack.size, -1, -1)
         logits = self.stack.forward([images.mT, *self.stack.buffers(len(pixels))])
-        return logits.mT.float().numpy()
+        return logits.mT.float().cpu().numpy()
 
 
 class OursInFloat32(Ours):

@@ -84,13 +84,18 @@ def serve(connection: Connection, make: Callable[..., Any], *arguments: Any) -> 
 
 
 @contextmanager
-def limited(cores: int, threads: int) -> Iterator[int]:
+def limited(cores: int, threads: int, device: str = "cpu") -> Iterator[int]:
     """Give processes started inside `cores` cores, and their libraries `threads` threads each.
 
     Yields the number of cores they really get: a machine may have fewer, or not let us choose.
+    On a GPU, libraries share its memory, and JAX's products have all 32 bits, as PyTorch's have.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    wanted = dict.fromkeys(names, str(threads)) | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    wanted = dict.fromkeys(names, str(threads)) | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": device}
+    if device != "cpu":
+        wanted |= {
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+        }  # fmt: skip
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     pinned = hasattr(os, "sched_setaffinity")  # Linux

@@ -46,12 +46,10 @@ SEEDS = {
     "ours": Entry(
         "ours:OursInProcesses", "fmnist-lab, processes", "one process a core, as a sweep does"
     ),
-    "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack, on one thread"),
+    "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack"),
     "ours_in_turn": Entry("ours:OursInTurn", "fmnist-lab, in turn", "one seed after another"),
     "jax": Entry("peers.jax:JaxSeeds", "JAX, expert", "vmap over the seeds, on both cores"),
-    "expert": Entry(
-        "peers.torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another, on one thread"
-    ),
+    "expert": Entry("peers.torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another"),
 }
 
 # Of products with bfloat16 operands, and beside them, in the same turns, our own in float32.
@@ -60,6 +58,22 @@ ROUNDED = {
     "ours_float32": Entry("ours:OursInFloat32", "fmnist-lab, float32", "the same in float32"),
     "jax": SINGLE["jax"],
     "expert": replace(SINGLE["expert"], what=f"{SINGLE['expert'].what}, torch.autocast"),
+}
+
+# On a GPU: all seeds in one stack, as a sweep trains them there.
+ON_GPU = {
+    **{name: SINGLE[name] for name in ("ours", "jax", "expert", "tensors")},
+    "graphs": Entry(
+        "peers.torch_graphs:Graphs", "PyTorch, CUDA graph",
+        "the expert's step, autograd and Adam included, recorded once and replayed",
+    ),
+}  # fmt: skip
+SEEDS_ON_GPU = {
+    "ours": SEEDS["ours_stack"],
+    **{name: SEEDS[name] for name in ("ours_in_turn", "jax", "expert")},
+    "graphs": Entry(
+        "peers.torch_graphs:GraphsInTurn", "PyTorch, CUDA graph", "one seed after another"
+    ),
 }
 
 FLOORS = {
@@ -79,6 +93,8 @@ SEEDS_FLOORS = {
 
 def entries(workload: Workload) -> dict[str, Entry]:
     """Return who takes part in a workload, the floors last."""
+    if workload.device != "cpu":
+        return (ON_GPU if workload.seeds == 1 else SEEDS_ON_GPU) | FLOORS
     if workload.precision == "bfloat16":
         return ROUNDED | FLOORS
     return SINGLE | FLOORS if workload.seeds == 1 else SEEDS | SEEDS_FLOORS

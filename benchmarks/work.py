@@ -35,6 +35,7 @@ class Workload:
     seeds: int = 1  # networks that are trained
     images: int = IMAGES  # an epoch
     precision: str = "float32"  # or bfloat16: of the products' operands
+    device: str = "cpu"  # or cuda, which computes; the cores feed it
 
     @property
     def title(self) -> str:
@@ -113,6 +114,14 @@ def share(workload: Workload, seconds_a_step: float, limit: float) -> int:
     rungs.append(workload.steps)
     steps = max((n for n in rungs if n * seconds_a_step <= limit), default=rungs[0])
     return min(steps * workload.batch, workload.images)
+
+
+def wait(device: str) -> None:
+    """Return when the device has done what PyTorch asked of it."""
+    if device != "cpu":
+        from torch import cuda  # here, as JAX's processes have no need of PyTorch
+
+        cuda.synchronize()
 
 
 class Timed(ABC):

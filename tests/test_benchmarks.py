@@ -6,17 +6,27 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import __main__ as command
 from benchmarks import costs, measure
 from benchmarks.host import Host, State
 from benchmarks.remote import Remote, RemoteError, limited
-from benchmarks.trainers import FLOORS, ROUNDED, SEEDS, SINGLE, entries
+from benchmarks.trainers import (
+    FLOORS,
+    ON_GPU,
+    ROUNDED,
+    SEEDS,
+    SEEDS_ON_GPU,
+    SINGLE,
+    entries,
+)  # fmt: skip
 from benchmarks.work import IMAGES, WORKLOADS, Workload, prepare, share
 from fmnist_lab.training.model import parameter_count
 from tests.counter import Counter
@@ -33,17 +43,24 @@ NEEDED = {
 }  # fmt: skip
 
 
-def named(trainers):
-    """Return a parameter a trainer, skipped where its library is not installed."""
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+def named(workload, trainers, *, called=""):
+    """Return a parameter a trainer of the workload, skipped where what it needs is not there."""
 
     def absent(name):
         return name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None
 
     return [
         pytest.param(
+            workload,
             entry.where,
-            id=name,
-            marks=pytest.mark.skipif(absent(name), reason=f"{NEEDED.get(name)} is not installed"),
+            id=f"{called}{name}",
+            marks=[
+                pytest.mark.skipif(absent(name), reason=f"{NEEDED.get(name)} is not installed"),
+                *([NO_GPU] if workload.device != "cpu" else []),
+            ],
         )
         for name, entry in trainers.items()
     ]
@@ -71,21 +88,20 @@ def expected(folder):
 @pytest.mark.parametrize(
     ("workload", "where"),
     [
-        *(pytest.param(TINY, *p.values, id=p.id, marks=p.marks) for p in named(SINGLE)),
-        *(
-            pytest.param(TINY_SEEDS, *p.values, id=f"seeds-{p.id}", marks=p.marks)
-            for p in named(SEEDS)
-        ),
-        *(
-            pytest.param(TINY_ROUNDED, *p.values, id=f"bfloat16-{p.id}", marks=p.marks)
-            for p in named(ROUNDED)
-        ),
+        *named(TINY, SINGLE),
+        *named(TINY_SEEDS, SEEDS, called="seeds-"),
+        *named(TINY_ROUNDED, ROUNDED, called="bfloat16-"),
+        *named(replace(TINY, device="cuda"), ON_GPU, called="gpu-"),
+        *named(replace(TINY_SEEDS, device="cuda"), SEEDS_ON_GPU, called="gpu-seeds-"),
+        *named(replace(TINY_ROUNDED, device="cuda"), ON_GPU, called="gpu-bfloat16-"),
     ],
 )
 def test_a_trainer_takes_the_steps_with_the_network_and_its_loss_falls(
     workload, where, folder, expected
 ):
-    with limited(workload.cores, workload.threads):  # others' libraries are not for this process
+    with limited(
+        workload.cores, workload.threads, workload.device
+    ):  # others' libraries are not for this process
         other = any(where.startswith(f"peers.{name}:") for name in NEEDED)
         remote = (Remote if other else Here)(Host, where, folder, workload)
     try:
@@ -151,14 +167,12 @@ def test_a_workload_has_the_reports_network(name):
 
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
-    import torch
-
     from benchmarks.floors import products
 
     # Of three layers: three products forward, three of weights, two of inputs; 2 operations a pair.
     sizes = [(784, 16), (16, 16), (16, 10)]
     operations = 0
-    for _, a, b, out in products(sizes, batch, torch.bfloat16):
+    for _, a, b, out in products(sizes, batch, dtype=torch.bfloat16):
         operations += 2 * a.shape[0] * a.shape[1] * b.shape[1]
         assert {a.dtype, b.dtype, out.dtype} == {torch.bfloat16}
         assert out.shape == (a.shape[0], b.shape[1])

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from benchmarks.work import LEARNING_RATE, Floats, InTurn, Trainer, Work
+from benchmarks.work import LEARNING_RATE, Floats, InTurn, Trainer, Work, wait
 from fmnist_lab import data
 from fmnist_lab.training.model import initial_network
 
@@ -25,10 +25,12 @@ class Loop(Trainer):
         workload = work.workload
         torch.manual_seed(work.seed)  # of the shuffles
         self.batch, self.operands = workload.batch, getattr(torch, workload.precision)
+        self.device = workload.device
         self.rounding = torch.autocast(
-            "cpu", torch.bfloat16, enabled=self.operands == torch.bfloat16
+            self.device, torch.bfloat16, enabled=self.operands == torch.bfloat16
         )
-        self.network = initial_network(workload.depth, workload.width, work.seed)
+        network = initial_network(workload.depth, workload.width, work.seed)
+        self.network = network.to(self.device)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=LEARNING_RATE, fused=self.fused
         )
@@ -41,7 +43,7 @@ class Loop(Trainer):
 
     @torch.no_grad()
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
-        return self.network(torch.from_numpy(pixels)).numpy()
+        return self.network(torch.from_numpy(pixels).to(self.device)).cpu().numpy()
 
     def train(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take a step on every batch of images and labels."""
@@ -51,6 +53,7 @@ class Loop(Trainer):
                 loss = functional.cross_entropy(self.network(images), labels)
             loss.backward()
             self.optimizer.step()
+        wait(self.device)
 
 
 class Tutorial(Loop):
@@ -67,7 +70,10 @@ class Tutorial(Loop):
         self.loader = DataLoader(images, work.workload.batch, shuffle=True)
 
     def epoch(self) -> None:
-        self.train((images.flatten(1), labels) for images, labels in self.loader)
+        self.train(
+            (images.flatten(1).to(self.device), labels.to(self.device))
+            for images, labels in self.loader
+        )
 
 
 def tensor_loader(work: Work) -> DataLoader[tuple[Tensor, ...]]:
@@ -84,7 +90,9 @@ class Tensors(Loop):
         self.loader = tensor_loader(work)
 
     def epoch(self) -> None:
-        self.train(iter(self.loader))
+        self.train(
+            (images.to(self.device), labels.to(self.device)) for images, labels in self.loader
+        )
 
 
 class Expert(Loop):
@@ -94,11 +102,11 @@ class Expert(Loop):
 
     def __init__(self, work: Work):
         super().__init__(work)
-        self.images = torch.from_numpy(work.pixels).to(self.operands)
-        self.labels = torch.from_numpy(work.labels)
+        self.images = torch.from_numpy(work.pixels).to(self.device, self.operands)
+        self.labels = torch.from_numpy(work.labels).to(self.device)
 
     def epoch(self) -> None:
-        order = torch.randperm(len(self.images))
+        order = torch.randperm(len(self.images), device=self.device)
         self.train((self.images[rows], self.labels[rows]) for rows in order.split(self.batch))
 
 

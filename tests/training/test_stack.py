@@ -10,6 +10,13 @@ from fmnist_lab.training.model import initial_network
 from fmnist_lab.training.stack import Stack, Training
 
 IMAGES, BATCH = 600, 32  # two blocks of 256, then two batches of 32 and a partial one of 24
+# On a GPU a block's work is recorded once and replayed: all of it is tried there too.
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=NO_GPU)])
+def device(request):
+    return torch.device(request.param)
 
 
 def loss_of_pytorch(name, logits, labels):
@@ -24,10 +31,10 @@ def loss_of_pytorch(name, logits, labels):
 
 
 @pytest.fixture(scope="module")
-def data():
+def data(device):
     generator = torch.Generator().manual_seed(1)
     pixels = torch.rand(IMAGES, 784, generator=generator, dtype=torch.float64)
-    return pixels, torch.randint(10, (IMAGES,), generator=generator)
+    return pixels.to(device), torch.randint(10, (IMAGES,), generator=generator).to(device)
 
 
 def orders(epochs, seed):
@@ -37,21 +44,21 @@ def orders(epochs, seed):
 
 def train_plainly(data, depth, width, loss, seed, epochs, batch_size=BATCH, learning_rate=1e-3):
     pixels, labels = data
-    network = initial_network(depth, width, seed).double()
+    network = initial_network(depth, width, seed).to(pixels)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     for order in orders(epochs, seed):
         for batch in order.split(batch_size):
             optimizer.zero_grad()
             loss_of_pytorch(loss, network(pixels[batch]), labels[batch]).backward()
             optimizer.step()
-    return network
+    return network.cpu()
 
 
 def step_of_autocast(data, depth, width, loss, seed):
     """Logits and gradients of one batch from PyTorch's own mixed precision."""
     pixels, labels = (part[:BATCH] for part in data)
-    network = initial_network(depth, width, seed)
-    with torch.autocast("cpu", torch.bfloat16):
+    network = initial_network(depth, width, seed).to(pixels.device)
+    with torch.autocast(pixels.device.type, torch.bfloat16):
         logits = network(pixels.float())
     loss_of_pytorch(loss, logits.float(), labels).backward()
     return logits.detach(), [parameter.grad for parameter in network.parameters()]
@@ -60,15 +67,15 @@ def step_of_autocast(data, depth, width, loss, seed):
 def step_in_bfloat16(data, depth, width, loss, seed):
     """Logits and gradients of the same batch from a stack, and the stack after its step."""
     pixels, labels = (part[:BATCH] for part in data)
-    cpu = torch.device("cpu")
-    stack = Stack([initial_network(depth, width, seed)], cpu, torch.float32, torch.bfloat16)
+    network = initial_network(depth, width, seed)
+    stack = Stack([network], pixels.device, torch.float32, torch.bfloat16)
     targets = nn.functional.one_hot(labels, 10).T.float().contiguous()
     config = Config(
         loss=loss, depth=depth, width=width, batch_size=BATCH, train_size=BATCH,
         learning_rate=1e-3, precision="bfloat16",
     )  # fmt: skip
     training = Training(stack, pixels.bfloat16(), targets, config)
-    logits = training.epoch(torch.arange(BATCH)[None])[0].T
+    logits = training.epoch(torch.arange(BATCH, device=pixels.device)[None])[0].T
     views = stack.views(stack.gradient)
     return logits, [part[0].squeeze(-1) for pair in views for part in pair], stack
 
@@ -77,14 +84,14 @@ def train_stacked(data, depth, width, loss, seeds, epochs, batch_size=BATCH, lea
     pixels, labels = data
     targets = nn.functional.one_hot(labels, 10).T.double()
     networks = [initial_network(depth, width, seed) for seed in seeds]
-    stack = Stack(networks, torch.device("cpu"), torch.float64)
+    stack = Stack(networks, pixels.device, torch.float64)
     config = Config(
         loss=loss, depth=depth, width=width, batch_size=batch_size, train_size=IMAGES,
         learning_rate=learning_rate,
     )  # fmt: skip
     training = Training(stack, pixels, targets, config)
     for order in zip(*(orders(epochs, seed) for seed in seeds), strict=True):
-        training.epoch(torch.stack(order))
+        training.epoch(torch.stack(order).to(pixels.device))
     return [stack.network(member) for member in range(len(seeds))]
 
 
@@ -132,8 +139,8 @@ def test_in_bfloat16_only_what_products_read_and_write_is_rounded(data):
     assert not torch.equal(biases, biases.bfloat16().float())
 
 
-def test_in_one_precision_nothing_is_held_twice():
-    stack = Stack([initial_network(1, 8, 0)], torch.device("cpu"), torch.float32)
+def test_in_one_precision_nothing_is_held_twice(device):
+    stack = Stack([initial_network(1, 8, 0)], device, torch.float32)
     assert stack.operands is stack.flat
     assert not stack.rounded
     assert not stack.widened
@@ -167,9 +174,9 @@ def test_a_losss_mean_is_pytorchs(name):
     torch.testing.assert_close(LOSSES[name].value(logits.T, targets.T).mean(), expected)
 
 
-def test_selected_members_keep_their_parameters_and_their_best():
+def test_selected_members_keep_their_parameters_and_their_best(device):
     networks = [initial_network(1, 8, seed) for seed in range(4)]
-    stack = Stack(networks, torch.device("cpu"), torch.float32)
+    stack = Stack(networks, device, torch.float32)
     stack.keep_best(2)
     remembered = stack.network(2)
     stack.flat.add_(1.0)
