@@ -76,10 +76,7 @@ def bracketing() -> pd.DataFrame:
 
 
 def fixed() -> pd.DataFrame:
-    """Return what is run for each study: its settings, seeds, precision and learning rates.
-
-    Wide settings are those of `sweeps.study.WIDE` neurons or more.
-    """
+    """Return what is run for each study: its settings, seeds, precision and learning rates."""
     rows = {}
     for name, each in STUDIES.items():
         base, rates = each.base, each.grid.get("learning_rate", ())
@@ -91,9 +88,7 @@ def fixed() -> pd.DataFrame:
             ends = f"{scientific(min(rates))} to {scientific(max(rates))}"
             rate = f"{'brackets' if each.bracketed else 'all'} of {len(rates)}, {ends}"
         products = "both" if each.swept == "precision" else base.precision
-        few, spans = each.wide_seeds, f"{each.seeds[0]} to {each.seeds[-1]}"
-        if few:
-            spans += f"; wide {few[0]} to {few[-1]}"
+        spans = f"{each.seeds[0]} to {each.seeds[-1]}"
         if isinstance(each, Tuning) and each.beyond:
             spans += f"; also {' and '.join(map(str, each.beyond))}"
         rows[name] = {

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 CONFIRMING_SEEDS = tuple(range(10))
 SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
 MOST_VALUES = 1000  # of a hyperparameter that is swept
-WIDE = 2096  # neurons: settings as wide may have fewer seeds
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ class Study:
     seeds: tuple[int, ...] = CONFIRMING_SEEDS
     keep: frozenset[str] = frozenset()  # bulky parts its published runs hold
     tuned_by: Tuning | None = None  # whose runs choose each setting's learning rate
-    wide_seeds: tuple[int, ...] | None = None  # of settings WIDE or wider, where they have others
 
     @property
     def swept(self) -> str:
@@ -90,8 +88,7 @@ class Study:
 
     def at_seeds(self, setting: Config) -> list[Config]:
         """Return a setting's config at each of its seeds."""
-        few = self.wide_seeds is not None and setting.width >= WIDE
-        return [replace(setting, seed=n) for n in (self.wide_seeds if few else self.seeds) or ()]
+        return [replace(setting, seed=seed) for seed in self.seeds]
 
     def configs(self, runs: Iterable[Run] | None = None) -> list[Config]:
         """Return the config of every setting at every seed; `runs` as for the settings."""
@@ -100,7 +97,7 @@ class Study:
     def first_seeds(self, count: int) -> Self:
         """Return the study with `count` seeds, going on where its own end."""
         first = self.seeds[0]
-        return replace(self, seeds=tuple(range(first, first + count)), wide_seeds=None)
+        return replace(self, seeds=tuple(range(first, first + count)))
 
     def needed(self) -> list[Config]:
         """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""

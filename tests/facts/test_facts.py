@@ -207,7 +207,7 @@ def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
 
 def test_what_was_fixed_is_told_of_every_study():
     table = facts.fixed()
-    assert table.loc["width", "seeds"] == "0 to 9; wide 0 to 4"
+    assert table.loc["width", "seeds"] == "0 to 9"
     rates = table["learning rate, precision"]
     assert rates["width_retuned"] == "chosen by width_tuning, bfloat16"
     assert rates["loss_tuning"] == "all of 13, 1e-5 to 1e-2, float32"
