@@ -22,6 +22,8 @@ WIDTHS = (128, 512, 1024, 2096, 4192)
 DEPTHS = (0, 1, 2, 3, 4)
 LOSSES = ("cross_entropy", "mse", "mae")
 BATCH_SIZES = (1, 8, 16, 64, 128, 256, 512, 1024)
+# Depth, width and batch size of the networks that both precisions are compared on.
+PRECISION_NETWORKS = ((1, 128, 256), (2, 512, 512), (2, 1024, 512), (2, 4192, 512))
 
 WIDTH_TUNING = Tuning(
     name="width_tuning",
@@ -160,7 +162,7 @@ _ALL = [
             base=replace(SMALL, depth=depth, width=width, batch_size=batch_size),
             grid={"precision": PRECISIONS},
         )
-        for depth, width, batch_size in ((1, 128, 256), (2, 512, 512), (2, 1024, 512))
+        for depth, width, batch_size in PRECISION_NETWORKS
     ),
 ]
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

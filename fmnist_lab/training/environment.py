@@ -47,14 +47,9 @@ def usable_cpus() -> int:
 
 def environment(stack: Stack) -> dict[str, Any]:
     """Return what a reader needs to know to repeat a run that this process trained in a stack."""
-    device = stack.flat.device
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{processor()}, {torch.get_num_threads()} thread(s)"
     return {
         "commit": commit(),
-        "device": name,
+        "device": name(stack.flat.device, torch.get_num_threads()),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "fmnist_lab": version("fmnist-lab"),
         "precision": str(stack.operands.dtype).removeprefix("torch."),
@@ -62,6 +57,13 @@ def environment(stack: Stack) -> dict[str, Any]:
         "stack": stack.size,
         "torch": torch.__version__,
     }
+
+
+def name(device: torch.device | str, threads: int) -> str:
+    """Return what a run says of its device; `threads` compute if that is the CPU."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor()}, {threads} thread(s)"
 
 
 @cache

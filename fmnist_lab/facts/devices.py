@@ -1,0 +1,67 @@
+"""What another device changes: published runs beside the same runs trained on it.
+
+`python -m benchmarks.again` trains them and keeps what they reach in `RESULTS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fmnist_lab.config import Config
+from fmnist_lab.pictures import label
+from fmnist_lab.runs.records import read_published
+from fmnist_lab.verdicts import mean_interval
+
+RESULTS = Path(__file__).with_name("again.json")
+
+
+def config(entry: Mapping[str, Any]) -> Config:
+    """Return the config of a run that was trained again."""
+    return Config(**entry["config"])
+
+
+def again(path: Path = RESULTS) -> pd.DataFrame:
+    """Return what a device changes, in points of validation accuracy, a row a setting on a device.
+
+    Seed by seed: the `differences` from what is published, their `mean` with its 95 % interval,
+    `low` to `high`, their standard deviation `sd` and that of the published runs' accuracies,
+    `sd of seeds`, which is what another seed changes.
+    """
+    published = {run.config: run for run in read_published().values()}
+    groups: dict[tuple[str, str], list[tuple[float | None, ...]]] = {}
+    for entry in json.loads(path.read_text()):
+        run = published.get(config(entry))
+        if run is None or run.environment["device"] == entry["device"]:
+            continue  # it may have been published anew since, from that very device
+        both = entry["best"]["validation_accuracy"], run.best["validation_accuracy"]
+        groups.setdefault((entry["device"], setting(run.config)), []).append(both)
+    rows = []
+    for (device, name), pairs in sorted(groups.items()):
+        frame = 100 * pd.DataFrame(pairs, columns=["again", "published"], dtype=float)
+        differences = frame["again"] - frame["published"]
+        effect = mean_interval(differences)
+        rows.append(
+            {
+                "device": device,
+                "setting": name,
+                "seeds": effect.n,
+                "mean": effect.estimate,
+                "low": effect.low,
+                "high": effect.high,
+                "sd": differences.std(),
+                "sd of seeds": frame["published"].std(),
+                "differences": list(differences),
+            }
+        )
+    return pd.DataFrame(rows).set_index("setting")
+
+
+def setting(config: Config) -> str:
+    """Return a setting in words: network, loss, learning rate, precision."""
+    words = [f"{config.depth} × {config.width:,}", label(config.loss), label(config.learning_rate)]
+    return ", ".join(words + [config.precision] * (config.precision != "float32"))
