@@ -48,7 +48,7 @@ SEEDS = {
     ),
     "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack"),
     "ours_in_turn": Entry("ours:OursInTurn", "fmnist-lab, in turn", "one seed after another"),
-    "jax": Entry("peers.jax:JaxSeeds", "JAX, expert", "vmap over the seeds, on both cores"),
+    "jax": Entry("peers.jax:JaxSeeds", "JAX, expert", "vmap over the seeds"),
     "expert": Entry("peers.torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another"),
 }
 

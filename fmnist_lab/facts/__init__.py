@@ -2,8 +2,9 @@
 
 from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method, width
 from .common import glue
+from .devices import again
 from .images import best_model, overlap, pixels, split, twins
-from .machine import gains, speed
+from .machine import gains, gpu, speed
 from .tables import (
     beside_report,
     bracketing,
@@ -18,6 +19,7 @@ from .tables import (
 )
 
 __all__ = [
+    "again",
     "batch_size",
     "beside_report",
     "best_model",
@@ -29,6 +31,7 @@ __all__ = [
     "fixed",
     "gains",
     "glue",
+    "gpu",
     "learning_rate",
     "loss",
     "machines",

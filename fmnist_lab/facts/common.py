@@ -57,7 +57,7 @@ def devices(trained: pd.Series[str]) -> str:
     told = [
         f"{name} ({several})" if (several := either(n)) else name for name, n in threads.items()
     ]
-    return " and ".join(told) or "no device"
+    return " and ".join([", ".join(told[:-1])] * (len(told) > 1) + told[-1:]) or "no device"
 
 
 def either(counts: Sequence[str]) -> str:

@@ -15,9 +15,16 @@ import pandas as pd
 from fmnist_lab.config import Config
 from fmnist_lab.pictures import label
 from fmnist_lab.runs.records import read_published
-from fmnist_lab.verdicts import mean_interval
+from fmnist_lab.verdicts import equivalence, mean_interval
+from fmnist_lab.verdicts.statistics import ALPHA, MATERIAL, holm
+
+from .common import Facts
+from .common import devices as named
 
 RESULTS = Path(__file__).with_name("again.json")
+COLUMNS = [
+    "device", "setting", "seeds", "mean", "low", "high", "p", "sd", "sd of seeds", "differences",
+]  # fmt: skip
 
 
 def config(entry: Mapping[str, Any]) -> Config:
@@ -29,8 +36,9 @@ def again(path: Path = RESULTS) -> pd.DataFrame:
     """Return what a device changes, in points of validation accuracy, a row a setting on a device.
 
     Seed by seed: the `differences` from what is published, their `mean` with its 95 % interval,
-    `low` to `high`, their standard deviation `sd` and that of the published runs' accuracies,
-    `sd of seeds`, which is what another seed changes.
+    `low` to `high`, and `p`, that of equivalence within `MATERIAL` after Holm's correction
+    (`verdicts.equivalence`); their standard deviation `sd` and that of the published runs'
+    accuracies, `sd of seeds`, which is what another seed changes.
     """
     published = {run.config: run for run in read_published().values()}
     groups: dict[tuple[str, str], list[tuple[float | None, ...]]] = {}
@@ -53,12 +61,25 @@ def again(path: Path = RESULTS) -> pd.DataFrame:
                 "mean": effect.estimate,
                 "low": effect.low,
                 "high": effect.high,
+                "p": equivalence(effect, 100 * MATERIAL),
                 "sd": differences.std(),
                 "sd of seeds": frame["published"].std(),
                 "differences": list(differences),
             }
         )
-    return pd.DataFrame(rows).set_index("setting")
+    found = pd.DataFrame(rows, columns=COLUMNS).set_index("setting")
+    return found.assign(p=holm(found["p"]))
+
+
+def told(found: pd.DataFrame) -> Facts:
+    """Return what the chapter on method says of the table that `again` returns."""
+    return {
+        "again_runs": int(found["seeds"].sum()),
+        "again_settings": len(found),
+        "again_on": named(found["device"]),
+        "again_alike": int((found["p"] < ALPHA).sum()),
+        "again_apart": int(((found["low"] > 0) | (found["high"] < 0)).sum()),
+    }
 
 
 def setting(config: Config) -> str:

@@ -27,6 +27,20 @@ def gains(frame: pd.DataFrame) -> pd.DataFrame:
     return gains_of(frame, STEPS)
 
 
+def gpu(results: Mapping[str, Any]) -> Facts:
+    """Return the facts in a benchmark's results of ten seeds on a GPU: factors are texts."""
+    frame = table(dict(results))
+    others = ("ours_in_turn", "jax", "expert", "graphs", "products")
+    factors = {f"gpu_{name}": number(ratio(frame, "10-seeds", name)) for name in others}
+    (ours,) = frame[frame["trainer"] == "ours"]["seconds"]
+    return factors | {
+        "gpu": results["machine"]["gpu"],
+        "gpu_date": results["date"],
+        "gpu_limit": results["limit_seconds"],
+        "gpu_step": 1e6 * ours / results["workloads"]["10-seeds"]["steps"],
+    }
+
+
 def speed(results: Mapping[str, Any]) -> Facts:
     """Return the facts in a benchmark's results: factors are texts, memory is in 10^6 bytes."""
     frame = table(dict(results))

@@ -22,6 +22,7 @@ from fmnist_lab.config import ConfigError
 from .style import COLORS, panels
 
 RESULTS = Path(__file__).with_name("speed.json")
+ON_GPU = Path(__file__).with_name("speed_gpu.json")
 SCHEMA = 1
 OURS = "ours"
 FLOORS = {"products": "-", "adam": ":"}  # trainer -> line style; the only ones that are no trainers

@@ -1,0 +1,102 @@
+"""What another device changes: runs trained again beside what is published."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import again
+from fmnist_lab.config import Config
+from fmnist_lab.facts import devices
+from fmnist_lab.runs import records
+from fmnist_lab.sweeps.study import Study
+from fmnist_lab.training import trainer
+
+TINY = Config(width=8, batch_size=50, train_size=100, epochs=1)
+ELSEWHERE = {"device": "another, 1 thread(s)", "commit": None, "torch": "2", "finished": "then"}
+
+
+@pytest.fixture
+def publish(published, made_up_run):
+    """Return a function that publishes made-up runs of the tiny setting, trained elsewhere."""
+
+    def publish(accuracies, **environment) -> None:
+        runs = [
+            made_up_run(
+                replace(TINY, seed=n), accuracy=a, epochs=1, environment=ELSEWHERE | environment
+            )
+            for n, a in enumerate(accuracies)
+        ]
+        records.write_lines(published / "tiny.jsonl", runs)
+        (published / records.SUMS).write_text(records.sums(published))
+        records.read_published.cache_clear()
+
+    return publish
+
+
+@pytest.fixture
+def kept(tmp_path, made_up_run):
+    """Return a function that writes what runs reached on a device, and its path."""
+
+    def kept(accuracies, device="GPU") -> Any:
+        path = tmp_path / "again.json"
+        made = ELSEWHERE | {"device": device}
+        again.write(
+            [
+                again.entry(made_up_run(replace(TINY, seed=n), accuracy=a, environment=made))
+                for n, a in enumerate(accuracies)
+            ],
+            path,
+        )
+        return path
+
+    return kept
+
+
+def test_a_setting_is_compared_seed_by_seed(publish, kept):
+    publish([0.50, 0.52, 0.54])
+    table = devices.again(kept([0.501, 0.519, 0.541]))
+    row = table.loc["1 × 8, cross-entropy, 2.05e-4"]
+    differences = np.array([0.1, -0.1, 0.1])
+    assert (row["device"], row["seeds"]) == ("GPU", 3)
+    assert row["differences"] == pytest.approx(list(differences))
+    assert (row["mean"], row["sd"]) == pytest.approx((differences.mean(), differences.std(ddof=1)))
+    assert row["sd of seeds"] == pytest.approx(2.0)
+    half = stats.t.ppf(0.975, 2) * stats.sem(differences)
+    assert (row["low"], row["high"]) == pytest.approx((row["mean"] - half, row["mean"] + half))
+    expected = stats.ttest_1samp(differences, 0.3, alternative="less").pvalue
+    assert row["p"] == pytest.approx(expected)
+    said = devices.told(table)
+    assert (said["again_runs"], said["again_settings"], said["again_apart"]) == (3, 1, 0)
+    assert said["again_alike"] == (expected < 0.05)
+
+
+def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publish, kept):
+    publish([0.5, 0.5], device="GPU")
+    assert devices.again(kept([0.6, 0.6])).empty
+    publish([])
+    assert devices.again(kept([0.6, 0.6])).empty
+
+
+@pytest.mark.slow
+def test_the_command_trains_what_another_device_has_published_once(publish, tmp_path, monkeypatch):
+    seeds = Study("tiny", "?", "", TINY, {"width": (8,)}, seeds=(0, 1))
+    monkeypatch.setattr(again, "STUDIES", {"tiny": seeds})
+    path = tmp_path / "new.json"
+    command = ["tiny", "--device", "cpu", "--to", str(path)]
+    publish([0.5, 0.5])
+    again.main(command)
+    once = json.loads(path.read_text())
+    assert sorted(entry["config"]["seed"] for entry in once) == [0, 1]
+    assert {entry["epochs"] for entry in once} == {1}
+    assert devices.again(path)["seeds"].tolist() == [2]
+    monkeypatch.setattr(trainer, "train", None)  # nothing is left to train
+    again.main(command)
+    assert json.loads(path.read_text()) == once
+    (here,) = {entry["device"] for entry in once}
+    publish([0.5, 0.5], device=here)
+    again.main([*command[:-1], str(tmp_path / "none.json")])
+    assert not (tmp_path / "none.json").exists()
