@@ -297,7 +297,7 @@ def test_exporting_ones_own_store_writes_a_sorted_file_a_study(say, of_width, tm
         records.save(of_width(width, seed))
     to = tmp_path / "to"
     code, out, err = say("export", "--to", to)
-    assert (code, out, err) == (0, "width: 3 of 40 runs\n", "")  # neither seed 10 nor width 100
+    assert (code, out, err) == (0, "width: 3 of 50 runs\n", "")  # neither seed 10 nor width 100
     assert sorted(path.name for path in to.iterdir()) == ["SHA256SUMS", "width.jsonl"]
     found = [(run.config.width, run.config.seed) for run in lines(to / "width.jsonl")]
     assert found == [(128, 9), (512, 0), (512, 1)]
@@ -319,7 +319,7 @@ def test_runs_of_folders_are_merged_with_those_published(say, of_width, tmp_path
     records.write_lines(tmp_path / "b" / "deep" / "y.jsonl", [of_width(4192, 0)])
     conflict = of_width(128, 1)
     code, out, err = say("export", "width", "--from", tmp_path / "a", tmp_path / "b")
-    assert (code, out) == (2, "width: 3 of 40 runs\n")
+    assert (code, out) == (2, "width: 3 of 50 runs\n")
     sentence = f"run {conflict.id} contradicts the one on record, which stays: {conflict.config}.\n"
     assert err == sentence
     assert [r.best["test_accuracy"] for r in lines(published / "width.jsonl")] == [0.5, 0.5, 0.5]
@@ -343,7 +343,7 @@ def test_what_is_damaged_foreign_or_of_no_study_is_left_out_and_named(say, of_wi
     (source / "changed.jsonl").write_text(text)
     (source / "cut.json").write_text('{"run":')
     code, out, err = say("export", "--from", source, "--to", to)
-    assert (code, out) == (2, "width: 1 of 40 runs\n")
+    assert (code, out) == (2, "width: 1 of 50 runs\n")
     assert lines(to / "width.jsonl") == [good]
     sentences = err.splitlines()
     assert len(sentences) == 4
@@ -362,7 +362,7 @@ def test_a_run_of_a_study_that_is_not_exported_now_is_no_stranger(say, of_width,
     to = tmp_path / "to"
     assert say("export", "width", "--from", tmp_path, "--to", to) == (
         0,
-        "width: 1 of 40 runs\n",
+        "width: 1 of 50 runs\n",
         "",
     )
     assert sorted(path.name for path in to.iterdir()) == ["SHA256SUMS", "width.jsonl"]

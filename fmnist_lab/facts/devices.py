@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +42,22 @@ def again(path: Path = RESULTS) -> pd.DataFrame:
     accuracies, `sd of seeds`, which is what another seed changes.
     """
     published = {run.config: run for run in read_published().values()}
-    groups: dict[tuple[str, str], list[tuple[float | None, ...]]] = {}
+    groups: dict[tuple[str, Config], list[tuple[float | None, ...]]] = {}
     for entry in json.loads(path.read_text()):
         run = published.get(config(entry))
         if run is None or run.environment["device"] == entry["device"]:
             continue  # it may have been published anew since, from that very device
         both = entry["best"]["validation_accuracy"], run.best["validation_accuracy"]
-        groups.setdefault((entry["device"], setting(run.config)), []).append(both)
+        groups.setdefault((entry["device"], replace(run.config, seed=0)), []).append(both)
     rows = []
-    for (device, name), pairs in sorted(groups.items()):
+    for (device, one), pairs in sorted(groups.items(), key=in_order):
         frame = 100 * pd.DataFrame(pairs, columns=["again", "published"], dtype=float)
         differences = frame["again"] - frame["published"]
         effect = mean_interval(differences)
         rows.append(
             {
                 "device": device,
-                "setting": name,
+                "setting": setting(one),
                 "seeds": effect.n,
                 "mean": effect.estimate,
                 "low": effect.low,
@@ -71,6 +72,12 @@ def again(path: Path = RESULTS) -> pd.DataFrame:
     return found.assign(p=holm(found["p"]))
 
 
+def in_order(group: tuple[tuple[str, Config], object]) -> tuple[object, ...]:
+    """Return what groups are sorted by: device, then network, loss, rate and precision."""
+    (device, one), _ = group
+    return device, one.depth, one.width, one.loss, one.learning_rate, one.precision
+
+
 def told(found: pd.DataFrame) -> Facts:
     """Return what the chapter on method says of the table that `again` returns."""
     return {
@@ -83,6 +90,8 @@ def told(found: pd.DataFrame) -> Facts:
 
 
 def setting(config: Config) -> str:
-    """Return a setting in words: network, loss, learning rate, precision."""
-    words = [f"{config.depth} × {config.width:,}", label(config.loss), label(config.learning_rate)]
-    return ", ".join(words + [config.precision] * (config.precision != "float32"))
+    """Return a setting in words: network, rate, and loss and precision where they are others."""
+    words = [f"{config.depth} × {config.width:,}", label(config.learning_rate)]
+    usual = Config()
+    words += [label(config.loss)] * (config.loss != usual.loss)
+    return ", ".join(words + [config.precision] * (config.precision != usual.precision))

@@ -155,7 +155,7 @@ def machines() -> pd.DataFrame:
         rows.setdefault(key, []).append(run)
     columns = ["device", "precision", "Python", "PyTorch", "runs", "hours"]
     found = [
-        [*key, len(runs), f"{sum(run.seconds for run in runs) / 3600:.1f}"]
+        [*key, len(runs), f"{sum(run.seconds for run in runs) / 3600:.3g}"]
         for key, runs in sorted(rows.items())
     ]
     frame = pd.DataFrame(found, columns=columns).set_index("device")

@@ -15,7 +15,7 @@ from .curves import (
     train_and_validation,
 )
 from .images import class_counts, class_means, contradicted, gallery, grey_levels, samples, twins
-from .method import epochs_trained, luck, luckiest, pairs, rule, same_in, spread
+from .method import epochs_trained, luck, luckiest, pairs, rule, same_in, scatters, spread
 from .mistakes import (
     Predictions,
     answers,
@@ -81,6 +81,7 @@ __all__ = [
     "rule",
     "same_in",
     "samples",
+    "scatters",
     "spread",
     "step_losses",
     "steps_an_epoch",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.claims import label
@@ -148,6 +149,27 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(results)), list(results.index))
     ax.set(ylim=(len(results) - 0.4, -0.6), xlabel="bfloat16 minus float32, accuracy (points)")
     ax.grid(axis="y", visible=False)
+    return ax
+
+
+def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what another device changes beside what another seed does, a row of `facts.again` each.
+
+    Both are standard deviations in points, on a log axis: a circle of the differences between two
+    runs of one seed, a diamond of the accuracies of several seeds. A row is wide where the seed
+    decides, and short where the device is as good as another seed.
+    """
+    ax = axes(ax, height=0.32 * len(results) + 1)
+    marks = {"sd": ("o", "another device, same seed"), "sd of seeds": ("D", "another seed")}
+    for row, (_, found) in enumerate(results.iterrows()):
+        ax.plot([found[name] for name in marks], [row] * 2, color=BACKDROP, lw=2, zorder=1)
+    for color, (name, (marker, text)) in zip(COLORS, marks.items(), strict=False):
+        ax.plot(results[name], range(len(results)), marker, color=color, ms=7, label=text)
+    ax.set_yticks(range(len(results)), list(results.index), fontsize=10)
+    ax.set(ylim=(len(results) - 0.4, -0.6), xscale="log")
+    ax.set_xlabel("standard deviation of accuracy (points)")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.legend(fontsize=10, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
     return ax
 
 

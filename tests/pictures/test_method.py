@@ -175,3 +175,12 @@ def test_the_differences_of_two_precisions_are_drawn_beside_what_would_matter():
     )
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(-100 * MATERIAL)
+
+
+def test_what_a_device_and_a_seed_change_are_drawn_side_by_side():
+    found = facts.again()
+    ax = method.scatters(found)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(found.index)
+    drawn = {line.get_marker(): list(line.get_xdata()) for line in ax.get_lines()}
+    assert (drawn["o"], drawn["D"]) == (list(found["sd"]), list(found["sd of seeds"]))
+    assert len({*found.index}) == len(found)
