@@ -69,7 +69,8 @@ def again(path: Path = RESULTS) -> pd.DataFrame:
             }
         )
     found = pd.DataFrame(rows, columns=COLUMNS).set_index("setting")
-    return found.assign(p=holm(found["p"]))
+    found = found.assign(p=holm(found["p"]))
+    return found.rename_axis(None).rename_axis(columns="setting")
 
 
 def in_order(group: tuple[tuple[str, Config], object]) -> tuple[object, ...]:
