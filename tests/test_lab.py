@@ -5,10 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.request import urlopen
 
 import nbformat
 import pytest
@@ -51,8 +54,19 @@ def address(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             filter(None, (re.search(r"http://127[.\d]+:\d+", line) for line in lab.stderr))
         )
         Thread(target=lab.stderr.read, daemon=True).start()  # lest it wait for a reader
+        wait_until_served(server[0], lab)
         yield f"{server[0]}/lab/tree/NAME.ipynb?token=here&reset"
         lab.terminate()
+
+
+def wait_until_served(address: str, lab: subprocess.Popen[str]) -> None:
+    """Wait until the server answers: on a busy machine it says its address before it listens."""
+    while True:
+        assert lab.poll() is None, "JupyterLab ended before it could be opened"
+        with suppress(OSError):
+            urlopen(f"{address}/lab?token=here").close()
+            return
+        time.sleep(0.1)
 
 
 def run_all(page: Page) -> None:
