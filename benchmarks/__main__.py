@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fmnist_lab.config import ConfigError
+from fmnist_lab.sweeps.crew import resolve
+
 from . import costs, measure
 from .trainers import FLOORS, ON_GPU, ROUNDED, SEEDS, SINGLE
 from .work import WORKLOADS, prepare
@@ -43,6 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("repeats", "limit"):
         if not getattr(options, name) > 0:
             parser.error(f"--{name} is {getattr(options, name)}; it must be above 0.")
+    try:
+        resolve(options.device)
+    except ConfigError as error:
+        parser.error(str(error))
     if (load := os.getloadavg()[0]) > BUSY:
         say(f"The machine is busy (load {load:.1f}): times will be too long, and so may ratios.")
     results = measure.head(options.repeats, options.limit, options.device)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_lab import data
+from fmnist_lab.config import ConfigError
 from fmnist_lab.facts import devices
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
@@ -27,7 +28,7 @@ from fmnist_lab.training import environment, trainer
 
 
 def elsewhere(studies: Iterable[str], here: str, least: int = 0) -> list[Run]:
-    """Return the published runs of those studies that another device trained, narrow or not."""
+    """Return the published runs of those studies, `least` or wider, that another device trained."""
     published = {run.config: run for run in read_published().values()}
     configs = dict.fromkeys(c for name in studies for c in STUDIES[name].configs())
     runs = [published[c] for c in configs if c in published and c.width >= least]
@@ -55,9 +56,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--least", type=int, default=0, metavar="WIDTH", help="none narrower (0)")
     parser.add_argument("--to", type=Path, default=devices.RESULTS, metavar="FILE")
     options = parser.parse_args(arguments)
-    device = resolve(options.device)
+    try:
+        device = resolve(options.device)
+        entries = json.loads(options.to.read_text()) if options.to.exists() else []
+    except ConfigError as error:
+        parser.error(str(error))
+    except (OSError, ValueError) as error:
+        parser.error(f"{options.to} holds no results that could be added to: {error}")
     here = environment.name(device, threads=1)
-    entries = json.loads(options.to.read_text()) if options.to.exists() else []
     there = {devices.config(each) for each in entries if each["device"] == here}
     runs = elsewhere(options.studies, here, options.least)
     missing = [run.config for run in runs if run.config not in there]

@@ -304,3 +304,13 @@ def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch):
     assert found["sweep"]["together_seconds"] > 0
     # Five numbers of four bytes a parameter: it, its gradient, two moments and the best so far.
     assert found["stack_bytes_a_parameter"] == pytest.approx(5 * 4, rel=1e-3)
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_is_measured(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--device", "cuda", "--to", str(tmp_path / "speed.json")])
+    assert "device is 'cuda'; this machine allows auto, cpu." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

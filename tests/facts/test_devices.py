@@ -81,6 +81,22 @@ def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publis
     assert devices.again(kept([0.6, 0.6])).empty
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu"),
+        (["--to", "damaged"], "damaged holds no results that could be added to: "),
+        (["--to", "."], ". holds no results that could be added to: "),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(given, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").write_text('[{"config":')
+    with pytest.raises(SystemExit, match="2"):
+        again.main(["loss", *given])
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_command_trains_what_another_device_has_published_once(publish, tmp_path, monkeypatch):
     seeds = Study("tiny", "?", "", TINY, {"width": (8,)}, seeds=(0, 1))
