@@ -58,13 +58,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         device = resolve(options.device)
+        here = environment.name(device, threads=1)
         entries = json.loads(options.to.read_text()) if options.to.exists() else []
+        there = {devices.config(each) for each in entries if each["device"] == here}
     except ConfigError as error:
         parser.error(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         parser.error(f"{options.to} holds no results that could be added to: {error}")
-    here = environment.name(device, threads=1)
-    there = {devices.config(each) for each in entries if each["device"] == here}
     runs = elsewhere(options.studies, here, options.least)
     missing = [run.config for run in runs if run.config not in there]
     images = data.load(device)

@@ -158,35 +158,32 @@ def method(runs: Sequence[Run], rates: pd.DataFrame) -> Facts:
     lead = luckiest(accuracy, 6) - average if len(accuracy) >= 6 else None
     pivot = rates.pivot(index="seed", columns="learning_rate", values="validation_accuracy")
     low, high = (100 * pivot.dropna()[rate] for rate in (2.05e-4, 2.05e-3))
-    return (
-        told(again())
-        | of_table(frame)
-        | {
-            "minutes": float(frame["seconds"].sum() / 60),
-            "network": f"{config.depth} × {config.width}",
-            "loss": config.loss.replace("_", "-"),
-            "batch": config.batch_size,
-            "rate": scientific(config.learning_rate),
-            "parameters": f"{parameter_count(config.depth, config.width):,}",
-            "steps": math.ceil(config.train_size / config.batch_size),
-            "bumped": sum(bumped(run) for run in runs),
-            "mean": average,
-            "sd": sd,
-            "test_sd": float(100 * frame["test_accuracy"].std()),
-            "range": float(accuracy.max() - accuracy.min()),
-            "pairs": len(gaps),
-            "apart": sum(gap >= 100 * MATERIAL for gap in gaps),
-            "sampling": math.sqrt(average * (100 - average) / 12_000),
-            "best_of_six": expected_maximum(sd, 6),
-            "sds": expected_maximum(1.0, 6),
-            "own": "too few runs to say" if lead is None else f"{lead:.2f} points",
-            "sd_low": float(low.std()),
-            "sd_high": float(high.std()),
-            "sd_difference": float((low - high).std()),
-            "sd_unpaired": float(math.hypot(low.std(), high.std())),
-            "saving": float((low.var() + high.var()) / (low - high).var()),
-        }
-    )
+    return of_table(frame) | {
+        **told(again()),
+        "minutes": float(frame["seconds"].sum() / 60),
+        "network": f"{config.depth} × {config.width}",
+        "loss": config.loss.replace("_", "-"),
+        "batch": config.batch_size,
+        "rate": scientific(config.learning_rate),
+        "parameters": f"{parameter_count(config.depth, config.width):,}",
+        "steps": math.ceil(config.train_size / config.batch_size),
+        "bumped": sum(bumped(run) for run in runs),
+        "mean": average,
+        "sd": sd,
+        "test_sd": float(100 * frame["test_accuracy"].std()),
+        "range": float(accuracy.max() - accuracy.min()),
+        "pairs": len(gaps),
+        "apart": sum(gap >= 100 * MATERIAL for gap in gaps),
+        "sampling": math.sqrt(average * (100 - average) / 12_000),
+        "best_of_six": expected_maximum(sd, 6),
+        "sds": expected_maximum(1.0, 6),
+        "own": "too few runs to say" if lead is None else f"{lead:.2f} points",
+        "sd_low": float(low.std()),
+        "sd_high": float(high.std()),
+        "sd_difference": float((low - high).std()),
+        "sd_unpaired": float(math.hypot(low.std(), high.std())),
+        "saving": float((low.var() + high.var()) / (low - high).var()),
+    }
 
 
 def bumped(run: Run) -> bool:

@@ -86,12 +86,14 @@ def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publis
     [
         (["--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu"),
         (["--to", "damaged"], "damaged holds no results that could be added to: "),
+        (["--to", "foreign"], "foreign holds no results that could be added to: "),
         (["--to", "."], ". holds no results that could be added to: "),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(given, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "damaged").write_text('[{"config":')
+    (tmp_path / "foreign").write_text('[{"configs": 1}, 2]')
     with pytest.raises(SystemExit, match="2"):
         again.main(["loss", *given])
     assert said in capsys.readouterr().err
