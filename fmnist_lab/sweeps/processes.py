@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -30,6 +31,11 @@ from .progress import Progress
 
 T = TypeVar("T")
 
+# Linux forks processes from one that has imported PyTorch once for all, and has no threads yet: a
+# forked one would hang in its thread pool otherwise, and macOS's libraries in any case.
+START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+NEEDED = ["fmnist_lab.sweeps.sweep", "torchvision.datasets"]  # imported before the fork
+
 # In a worker process: the end of the pipe through which epochs reach the progress bar.
 _epochs_done: Connection | None = None
 _starting = threading.Lock()
@@ -46,6 +52,7 @@ class Processes(Executor):
         self._threads = ThreadPoolExecutor(count)
         self._new = new
         self._pools = [new() for _ in range(count)]
+        self._ended = False
         self._idle = SimpleQueue[int]()
         for place in range(count):
             self._idle.put(place)
@@ -57,7 +64,9 @@ class Processes(Executor):
     def _call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         place = self._idle.get()
         try:
-            with without_main():
+            with _starting, without_main(), uninterrupted():
+                if self._ended:
+                    raise CancelledError
                 future = self._pools[place].submit(function, *args, **options)
             return future.result()
         except BrokenExecutor:
@@ -68,9 +77,11 @@ class Processes(Executor):
             self._idle.put(place)
 
     def terminate(self) -> None:
-        """End the processes at once."""
-        for pool in self._pools:
-            terminate(pool)
+        """End the processes at once, also one that is being started."""
+        self._ended = True
+        with _starting:
+            for pool in self._pools:
+                terminate(pool)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes when their jobs are done."""
@@ -87,25 +98,42 @@ def without_main() -> Iterator[None]:
     `if __name__ == "__main__":` would start processes for ever. What is called is in this package.
     """
     main = vars(sys.modules["__main__"])
-    with _starting:
-        hidden: dict[str, Any] = {
-            name: main.pop(name) for name in ("__file__", "__spec__") if name in main
-        }
-        main["__spec__"] = None
-        try:
-            yield
-        finally:
-            main.update(hidden)
+    hidden: dict[str, Any] = {
+        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+    }
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(hidden)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start processes that Ctrl-C, which reaches them too, leaves alone while they import.
+
+    They inherit from this thread which signals wait; `start_worker` sees to it on Windows.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
 def local_processes(count: int, shown: Progress) -> Iterator[Executor]:
     """Yield processes whose epochs reach the progress bar, and which die with us."""
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang in its thread pool
+    context = multiprocessing.get_context(START_METHOD)
+    context.set_forkserver_preload(NEEDED)
     # A pipe without a lock, which a worker killed while it writes would keep for ever: so short a
     # message is written whole or not at all (POSIX, `write`, up to PIPE_BUF bytes).
     receiver, sender = context.Pipe(duplex=False)
-    processes = Processes(count, partial(ProcessPoolExecutor, 1, context, start_worker, (sender,)))
+    prepare = (start_worker, (sender, dict(os.environ)))
+    processes = Processes(count, partial(ProcessPoolExecutor, 1, context, *prepare))
     listener = threading.Thread(target=listen, args=(receiver, shown), daemon=True)
     listener.start()
     try:
@@ -126,10 +154,15 @@ def terminate(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def start_worker(sender: Connection) -> None:
-    """Prepare a worker process: one thread, epochs reported, an end when the parent is gone."""
+def start_worker(sender: Connection, environment: dict[str, str]) -> None:
+    """Prepare a worker process: one thread, epochs reported, an end when the parent is gone.
+
+    Its environment is the sweep's; the process that it was forked from has that of its own start.
+    """
     global _epochs_done
     _epochs_done = sender
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()

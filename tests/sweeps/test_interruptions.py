@@ -87,13 +87,16 @@ def wait_for_more_runs(home, process, than=0):
         time.sleep(0.02)
 
 
+def helpers_of(process):
+    """Return the processes that a sweep has started, and those that these have."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
 def trainers(process):
-    """Return the processes that train for a sweep: all that a multiprocessing parent spawned."""
-    return [
-        child
-        for child in psutil.Process(process.pid).children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
+    """Return the processes that train for a sweep: its fork server's or, without one, its own."""
+    helpers = helpers_of(process)
+    forked = [helper for helper in helpers if helper.ppid() != process.pid]
+    return forked or [each for each in helpers if "spawn_main" in " ".join(each.cmdline())]
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +203,25 @@ def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
     trial.found(
         f"{kind}, {times} times{told}: {kept_on} runs were kept, the rest trained to the same bits"
     )
+
+
+@pytest.mark.endurance("A sweep that is disturbed continues")
+def test_a_sweep_stopped_while_its_processes_start_ends_at_once_and_leaves_none(start, home, trial):
+    for attempt in range(times := trial.times(1, 20)):
+        process = start(COMMAND_LINE, "run", "width", *FLAGS, "--epochs=9999", "--patience=9999")
+        while not any("fork" in " ".join(each.cmdline()) for each in helpers_of(process)):
+            time.sleep(0.02)
+        time.sleep(random.uniform(0, attempt / 5))
+        helpers = helpers_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+        _, left = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert not left
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+        assert not kept(home)
+    trial.found(f"ctrl-c while its processes start, {times} times: it ended and left none")
 
 
 OUT_OF_MEMORY = (
