@@ -9,8 +9,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from fmnist_lab.pictures.style import dark, paged
-
 # What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
 # mystnb.image.classes), such as one of clothes, is itself on either page.
 FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
@@ -31,12 +29,16 @@ def pair(
 
 def draw(app: Sphinx, failure: Exception | None) -> None:
     """Give figures the page's font, and dark files beside them (handler of ``build-finished``)."""
-    if failure is None and app.builder.format == "html":
-        for path in (Path(app.outdir) / "_images").glob("*.svg"):
-            if re.fullmatch(r"[\da-f]{64}", path.stem):
-                light = paged(path.read_text())
-                path.write_text(light)
-                path.with_stem(f"{path.stem}-dark").write_text(dark(light))
+    drawn = re.compile(r"[\da-f]{64}").fullmatch
+    figures = [path for path in Path(app.outdir, "_images").glob("*.svg") if drawn(path.stem)]
+    if failure is None and app.builder.format == "html" and figures:
+        # Here, because it takes three seconds, which a build that fails does not need.
+        from fmnist_lab.pictures.style import dark, paged
+
+        for path in figures:
+            light = paged(path.read_text())
+            path.write_text(light)
+            path.with_stem(f"{path.stem}-dark").write_text(dark(light))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
