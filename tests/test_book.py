@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.error import HTTPError
 from urllib.parse import unquote
 from urllib.request import urlopen
@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Page, ViewportSize
 
 from tests.built import CHAPTERS
 
 Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, Theme] = get_args(Theme)
 DESKTOP: ViewportSize = {"width": 1280, "height": 844}  # CSS pixels: a small laptop
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}  # an iPhone 14
 READABLE = 4.5  # contrast ratio of text, WCAG 2.1 success criterion 1.4.3
@@ -36,23 +37,13 @@ class View:
     asked: list[str] = field(default_factory=list)  # addresses, of the site and others
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def theme(request: pytest.FixtureRequest) -> Theme:
-    return request.param
+PAGES = [*CHAPTERS, "search", "genindex", "404"]
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Page]:
-    """One tab for all pages: it opens the next in a third of a new one's time."""
-    tab = browser.new_page()
-    tab.set_default_timeout(300_000)  # ms: a busy machine is no fault of a page
-    yield tab
-    tab.close()
-
-
-@pytest.fixture(scope="module", params=[*CHAPTERS, "search", "genindex", "404"])
-def view(request: pytest.FixtureRequest, tab: Page, address: str, theme: Theme) -> Iterator[View]:
-    view = View(tab, theme)
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request: pytest.FixtureRequest, tab: Page, address: str) -> Iterator[View]:
+    """A page, every other one opened in the dark."""
+    view = View(tab, THEMES[PAGES.index(request.param) % 2])
     listeners: dict[Any, Callable[..., None]] = {
         "request": lambda asked: view.asked.append(asked.url),
         "console": lambda m: view.errors.append(m.text) if m.type == "error" else None,
@@ -61,16 +52,32 @@ def view(request: pytest.FixtureRequest, tab: Page, address: str, theme: Theme) 
     for event, listener in listeners.items():
         tab.on(event, listener)
     tab.set_viewport_size(DESKTOP)
-    tab.emulate_media(color_scheme=theme)
+    tab.emulate_media(color_scheme=view.theme)
     response = tab.goto(f"{address}/{request.param}.html", wait_until="networkidle")
     assert response is not None
     assert response.ok
-    tab.evaluate(  # pictures below the fold load only when scrolled to
-        "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))"
-    )
     yield view
     for event, listener in listeners.items():
         tab.remove_listener(event, listener)
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def view(request: pytest.FixtureRequest, opened: View) -> View:
+    """The page in one theme: the reader's machine may change it while a page is open."""
+    if opened.theme != request.param:
+        opened.theme = request.param
+        opened.errors.clear()
+        opened.asked.clear()  # also what axe asked for
+        opened.page.emulate_media(color_scheme=request.param)
+        opened.page.wait_for_function(  # colours change little by little
+            """theme => document.documentElement.dataset.theme == theme
+                && document.getAnimations().every(part => part.playState == "finished")""",
+            arg=request.param,
+        )
+    opened.page.evaluate(  # pictures below the fold load only when scrolled to
+        "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))"
+    )
+    return opened
 
 
 def test_a_page_loads_without_an_error(view):
@@ -92,7 +99,8 @@ def test_a_page_keeps_the_rules_of_accessibility(view):
         """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
             part => part.scrollWidth <= part.clientWidth || part.tabIndex >= 0)"""
     )
-    found = Axe().run(view.page, options={"resultTypes": ["violations"]}).response["violations"]
+    options = {"resultTypes": ["violations"], "preload": False}  # it asks for style sheets again
+    found = Axe().run(view.page, options=options).response["violations"]
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
 
 
