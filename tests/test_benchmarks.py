@@ -265,8 +265,10 @@ def test_a_process_gets_the_cores_of_its_workload_and_this_one_keeps_its_own():
 
 
 @pytest.mark.slow
+@pytest.mark.full  # starts many interpreters: `.ci/run` tries it, as it does the next
+@pytest.mark.endurance("The benchmark measures")
 def test_the_command_writes_what_was_measured_and_names_who_is_left_out(
-    folder, tmp_path, monkeypatch, capsys
+    folder, tmp_path, monkeypatch, capsys, trial
 ):
     monkeypatch.setitem(WORKLOADS, "1x128-b64", TINY)
     monkeypatch.setattr(command, "prepare", lambda path: link(folder, path))
@@ -286,6 +288,7 @@ def test_the_command_writes_what_was_measured_and_names_who_is_left_out(
     for one in measured["trainers"].values():
         assert len(one["seconds"]) == len(one["cpu_seconds"]) == 2
         assert one["peak_bytes"] > 1e7
+    trial.found("two trainers measured, one that is not there named")
 
 
 def link(folder: Path, path: Path) -> None:
@@ -294,7 +297,9 @@ def link(folder: Path, path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch):
+@pytest.mark.full
+@pytest.mark.endurance("The benchmark measures")
+def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch, trial):
     monkeypatch.setattr(costs, "IMPORTED", ("torch", "fmnist_lab"))
     found = costs.measure(repeats=1, seeds=2, epochs=1, train_size=320)
     assert set(found["import_seconds"]) == {"torch", "fmnist_lab"}
@@ -304,6 +309,7 @@ def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch):
     assert found["sweep"]["together_seconds"] > 0
     # Five numbers of four bytes a parameter: it, its gradient, two moments and the best so far.
     assert found["stack_bytes_a_parameter"] == pytest.approx(5 * 4, rel=1e-3)
+    trial.found("imports, a sweep in turn and together, and a stack's memory")
 
 
 def test_a_device_that_is_not_there_is_told_before_anything_is_measured(

@@ -16,7 +16,11 @@ HERE = "from fmnist_lab.training import environment; environment.usable_cpus = l
 LONG = "width = [8]; seeds = 40; epochs = 50; patience = 50; train_size = 500"
 SHORT = "width = [8]; seeds = 2; epochs = 2; train_size = 500"
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.full,  # `.ci/run` tries it
+    pytest.mark.endurance("The next run of all cells is right"),
+]
 
 
 @pytest.fixture
@@ -46,7 +50,9 @@ def faults(client: BlockingKernelClient, cells: list[str]) -> list[str]:
     return found
 
 
-def test_after_an_interrupt_and_cells_out_of_order_the_next_run_of_all_is_right(kernel, home):
+def test_after_an_interrupt_and_cells_out_of_order_the_next_run_of_all_is_right(
+    kernel, home, trial
+):
     client, manager = kernel
     cells = code_of("width")
     place = next(n for n, cell in enumerate(cells) if "Chapter(" in cell)  # trains
@@ -73,3 +79,4 @@ def test_after_an_interrupt_and_cells_out_of_order_the_next_run_of_all_is_right(
     )
     assert told["content"]["status"] == "ok"
     assert len(list((home / "runs").glob("*.json"))) == kept + 2
+    trial.found("interrupted, out of order, changed, twice: the two runs asked for")

@@ -22,7 +22,12 @@ from fmnist_lab.runs import records
 BOOK = Path(__file__).parents[1] / "book"
 PATIENCE = 300_000  # ms: a busy machine is no fault of a page
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.full,  # `.ci/run` tries the first and the last
+    pytest.mark.endurance("Every chapter runs in JupyterLab"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,7 @@ def runs_in(store: Path) -> set[Path]:
 
 
 def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
-    address: str, store: Path, browser: Browser
+    address: str, store: Path, browser: Browser, trial: Any
 ) -> None:
     before = runs_in(store)
     page = opened("width", browser, address)
@@ -128,13 +133,12 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     assert len(runs_in(store) - before) == 2
     expect(figures).to_have_count(wanted)
     page.close()
+    trial.found(f"width: {wanted} figures, again after its parameters changed and 2 runs trained")
 
 
 OTHERS = sorted({path.stem for path in BOOK.glob("*.ipynb")} - {"width", "playground"})
 
 
-@pytest.mark.full
-@pytest.mark.endurance("Every chapter runs in JupyterLab")
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_chapter_shows_all_its_figures_in_jupyterlab_and_trains_nothing(
     name: str, address: str, store: Path, browser: Browser, trial: Any
@@ -151,7 +155,7 @@ def test_another_chapter_shows_all_its_figures_in_jupyterlab_and_trains_nothing(
 
 
 def test_the_playground_trains_and_stops_by_clicking(
-    address: str, store: Path, browser: Browser
+    address: str, store: Path, browser: Browser, trial: Any
 ) -> None:
     before = runs_in(store)
     page = opened("playground", browser, address)
@@ -192,3 +196,4 @@ def test_the_playground_trains_and_stops_by_clicking(
     run_all(page)  # the cells again: a new panel, no error
     expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
     page.close()
+    trial.found(f"playground: stopped at epoch {run.epochs}, whose run is kept and drawn")

@@ -232,8 +232,10 @@ def test_a_worker_killed_while_it_trains_costs_no_run(
     assert stored(there) - before == {run.id for run in runs}
 
 
+@pytest.mark.full  # `.ci/run` tries it
+@pytest.mark.endurance("A cluster trains what one process would")
 def test_a_run_that_kills_its_workers_fails_alone(
-    start_scheduler, start_worker, deadly, there, published, monkeypatch
+    start_scheduler, start_worker, deadly, there, published, monkeypatch, trial
 ):
     monkeypatch.setenv("FMNIST_LAB_HOME", str(there))
     address, _ = start_scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0)
@@ -249,10 +251,13 @@ def test_a_run_that_kills_its_workers_fails_alone(
     for line in named:
         assert line.startswith("cross_entropy 1x13 batch 100 rate 2.05e-4 seed ")
         assert line.endswith(": its workers were killed: see their logs (memory?).")
+    trial.found("a run that kills its workers fails alone")
 
 
+@pytest.mark.full  # `.ci/run` tries it
+@pytest.mark.endurance("A cluster trains what one process would")
 def test_a_scheduler_that_is_lost_ends_the_sweep_with_a_sentence_and_finished_runs_are_kept(
-    start_scheduler, start_worker, deadly, there, published, monkeypatch
+    start_scheduler, start_worker, deadly, there, published, monkeypatch, trial
 ):
     monkeypatch.setenv("FMNIST_LAB_HOME", str(there))
     address, pid = start_scheduler()
@@ -265,6 +270,7 @@ def test_a_scheduler_that_is_lost_ends_the_sweep_with_a_sentence_and_finished_ru
         "Finished runs are kept; the same command continues."
     )
     assert records.find(configs)[0].config == configs[0]
+    trial.found("a scheduler that is lost ends the sweep with a sentence; finished runs are kept")
 
 
 def test_a_cluster_without_workers_or_whose_workers_lack_the_package_is_refused(
@@ -299,9 +305,11 @@ def test_a_cluster_with_another_version_of_the_package_is_refused(scheduler, not
     )
 
 
+@pytest.mark.full  # `.ci/run` tries it
+@pytest.mark.endurance("A cluster trains what one process would")
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 def test_over_tls_only_who_has_the_certificate_reaches_the_cluster(
-    start_scheduler, start_worker, tmp_path, not_here, monkeypatch
+    start_scheduler, start_worker, tmp_path, not_here, monkeypatch, trial
 ):
     """Set up as the docstring of `fmnist_lab.sweeps.cluster` says."""
     commands = re.findall(r"^    (openssl .*)$", str(cluster.__doc__), re.MULTILINE)
@@ -327,3 +335,4 @@ def test_over_tls_only_who_has_the_certificate_reaches_the_cluster(
         [sys.executable, script], env=os.environ | tls, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+    trial.found("over TLS only who has the certificate reaches the cluster")
