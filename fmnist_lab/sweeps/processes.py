@@ -31,10 +31,11 @@ from .progress import Progress
 
 T = TypeVar("T")
 
-# Linux forks processes from one that has imported PyTorch once for all, and has no threads yet: a
-# forked one would hang in its thread pool otherwise, and macOS's libraries in any case.
+# Linux forks processes from one that has imported what they need, once for all of them, and has
+# computed nothing: the threads that PyTorch computes with do not outlive a fork. Neither do some
+# of macOS's libraries.
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-NEEDED = ["fmnist_lab.sweeps.sweep", "torchvision.datasets"]  # imported before the fork
+NEEDED = ["fmnist_lab.sweeps.sweep", "torchvision.datasets"]
 
 # In a worker process: the end of the pipe through which epochs reach the progress bar.
 _epochs_done: Connection | None = None

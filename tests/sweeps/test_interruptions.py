@@ -92,11 +92,18 @@ def helpers_of(process):
     return psutil.Process(process.pid).children(recursive=True)
 
 
+def command(process):
+    """Return the command of a process, nothing if it has just ended."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def trainers(process):
     """Return the processes that train for a sweep: its fork server's or, without one, its own."""
     helpers = helpers_of(process)
     forked = [helper for helper in helpers if helper.ppid() != process.pid]
-    return forked or [each for each in helpers if "spawn_main" in " ".join(each.cmdline())]
+    return forked or [each for each in helpers if "spawn_main" in command(each)]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +216,7 @@ def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
 def test_a_sweep_stopped_while_its_processes_start_ends_at_once_and_leaves_none(start, home, trial):
     for attempt in range(times := trial.times(1, 20)):
         process = start(COMMAND_LINE, "run", "width", *FLAGS, "--epochs=9999", "--patience=9999")
-        while not any("fork" in " ".join(each.cmdline()) for each in helpers_of(process)):
+        while not any("fork" in command(each) for each in helpers_of(process)):
             time.sleep(0.02)
         time.sleep(random.uniform(0, attempt / 5))
         helpers = helpers_of(process)

@@ -69,6 +69,14 @@ def two_processes():
 
 
 @pytest.mark.slow
+def test_a_process_has_the_environment_of_its_own_sweep(monkeypatch):
+    for value in ("first", "second"):
+        monkeypatch.setenv("FMNIST_DATA", value)
+        with bar(1, progress=False) as shown, processes.local_processes(1, shown) as alone:
+            assert alone.submit(os.getenv, "FMNIST_DATA").result() == value
+
+
+@pytest.mark.slow
 def test_a_killed_process_takes_its_own_job_along_and_no_other(two_processes, tmp_path):
     diary = str(tmp_path / "diary")
     jobs = [two_processes.submit(die, times, diary) for times in (0, 0, 1, 0, 0, 0)]
