@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.full,  # `.ci/run` tries it
+    pytest.mark.endurance("A build is never stale, nor silent about a failure"),
+]
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def page(book: Path) -> str:
     return (book / "_build" / "html" / "page.html").read_text()
 
 
-def test_a_second_build_shows_what_the_code_behind_an_unchanged_notebook_says_now(book):
+def test_a_second_build_shows_what_the_code_behind_an_unchanged_notebook_says_now(book, trial):
     first = build(book, "print('the result is', 6 * 7)")
     assert first.returncode == 0, first.stderr
     assert "the result is 42" in page(book)
@@ -49,9 +53,11 @@ def test_a_second_build_shows_what_the_code_behind_an_unchanged_notebook_says_no
     assert "stderr was found" in second.stderr
     assert "the result is 48" in page(book)
     assert "a warning" not in page(book)
+    trial.found("the code behind a notebook changed, and so did its page; a warning failed a build")
 
 
-def test_a_failing_notebook_fails_the_build(book):
+def test_a_failing_notebook_fails_the_build(book, trial):
     failed = build(book, "1 / 0")
     assert failed.returncode != 0
     assert "ZeroDivisionError" in failed.stderr
+    trial.found("a notebook failed, and so did its build")

@@ -195,10 +195,12 @@ def test_ci_trains_it_with_small_parameters(path):
 
 
 @pytest.mark.slow
+@pytest.mark.full  # `.ci/run` tries it
+@pytest.mark.endurance("The code of every solution runs")
 @pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if solutions(path)], ids=lambda path: path.stem
 )
-def test_the_code_of_its_solutions_runs(path, data_root, tmp_path, monkeypatch):
+def test_the_code_of_its_solutions_runs(path, data_root, tmp_path, monkeypatch, trial):
     monkeypatch.setenv("FMNIST_DATA", str(data_root))
     monkeypatch.setattr(environment, "usable_cpus", lambda: 1)  # starting more would take longer
     monkeypatch.chdir(tmp_path)
@@ -206,3 +208,4 @@ def test_the_code_of_its_solutions_runs(path, data_root, tmp_path, monkeypatch):
         monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / str(number)))
         exec(compile(code, f"solution {number} of {path.name}", "exec"), {"__name__": "__main__"})
     plt.close("all")
+    trial.found(f"{path.stem}: {len(solutions(path))}")
