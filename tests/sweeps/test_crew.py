@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fmnist_lab.sweeps import crew, progress, sweep
 from fmnist_lab.sweeps.crew import Crew, Worker
 from fmnist_lab.training import environment
 
+ROOT = Path(__file__).parents[2]
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
 
@@ -105,12 +107,13 @@ def test_seeds_are_stacked_where_every_worker_has_a_gpu():
 # --- What there is room for
 
 PEAK = """
-import resource, sys
+import sys
+from benchmarks.work import peak_bytes
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps import sweep
 for settings, keep in eval(sys.argv[1]):
     sweep.train_job([Config(**settings)], frozenset(keep), "cpu")
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    print(peak_bytes())
 """
 
 
@@ -124,7 +127,11 @@ def test_a_training_needs_about_the_memory_that_is_foreseen(home, trial):
     large = Config(depth=2, width=2096, precision="bfloat16", **short)
     jobs = [(asdict(small), []), (asdict(large), ["weights"])]  # the peak of the second is higher
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, repr(jobs)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEAK, repr(jobs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     shares = [
         crew.memory(config) / float(peak)
