@@ -1,21 +1,5 @@
 """How runs become verdicts on the report's conclusions."""
 
-from .claims import box, boxes, judge, table
-from .conclusions import CLAIMS
-from .statistics import equivalence, expected_maximum, mean_interval, paired_difference
-from .verdict import reproduced, seeds_needed, verdict
+import lazy_loader
 
-__all__ = [
-    "CLAIMS",
-    "box",
-    "boxes",
-    "equivalence",
-    "expected_maximum",
-    "judge",
-    "mean_interval",
-    "paired_difference",
-    "reproduced",
-    "seeds_needed",
-    "table",
-    "verdict",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
