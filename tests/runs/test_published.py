@@ -1,11 +1,12 @@
 """The published runs: none that the protocol did not foresee, and each can be had again."""
 
 import pytest
+import torch
 
 from fmnist_lab.runs.records import read_published
+from fmnist_lab.sweeps.crew import Worker, stacks
 from fmnist_lab.sweeps.studies import STUDIES
-from fmnist_lab.training import trainer
-from fmnist_lab.training.environment import processor
+from fmnist_lab.training import environment, trainer
 
 
 def test_every_published_run_was_fixed_beforehand():
@@ -22,16 +23,23 @@ def test_every_published_run_was_trained_in_the_precision_of_its_config():
 
 @pytest.mark.slow
 @pytest.mark.endurance("Published runs are reproducible")
-def test_a_published_run_trains_again_to_the_same_bits_on_the_same_kind_of_processor(
-    fashion, trial
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_published_runs_train_again_to_the_same_bits_on_the_same_kind_of_device(
+    device, fashion, trial
 ):
-    """The shortest ones; another processor, or another number of threads, rounds otherwise."""
-    here = f"{processor()}, 1 thread(s)"
-    runs = [run for run in read_published().values() if run.environment["device"] == here]
+    """The shortest ones; another device, or another number of threads, rounds otherwise."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    here = environment.name(device, threads=1)
+    runs = {run.config: run for run in read_published().values()}
+    runs = {config: run for config, run in runs.items() if run.environment["device"] == here}
     if not runs:
         pytest.skip(f"no published run was trained on {here}")
-    chosen = sorted(runs, key=lambda run: run.seconds)[: trial.times(1, 150)]
-    for run in chosen:
-        *_, last = trainer.train([run.config], fashion)
-        assert last.finished[0].agrees(run), run.config
-    trial.found(f"{len(chosen)} of {len(runs)} runs trained on {here}: all with the same bits")
+    jobs = stacks(sorted(runs, key=lambda config: config.seed), Worker.here(device))
+    jobs.sort(key=lambda job: sum(runs[config].seconds for config in job))
+    data, again = fashion.to(device), []
+    for job in jobs[: trial.times(1, 150)]:
+        again += [run for epoch in trainer.train(job, data) for run in epoch.finished]
+    apart = [run.config for run in again if not run.agrees(runs[run.config])]
+    assert not apart, f"{len(apart)} of {len(again)} trained again on {here} differ"
+    trial.found(f"{len(again)} of {len(runs)} runs trained on {here}: all with the same bits")
