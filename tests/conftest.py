@@ -33,8 +33,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs what is marked `endurance`, and only that, in its full form."""
+    """Add what runs only what is marked `endurance`, in full, and what names a shared disk."""
     parser.addoption("--endurance", action="store_true", help="try each promise at full length")
+    parser.addoption(
+        "--shared", nargs=2, type=Path, metavar="FOLDER",
+        help="where two mounts, as of two machines, have one folder of a network file system",
+    )  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import traceback
@@ -32,6 +33,8 @@ from .progress import Progress, bar, settings_text
 KEPT = frozenset({"predictions"})
 # Faults of what all runs need, which end a sweep; any other is one run's own.
 COMMON = (ConfigError, data.DataError, records.RecordError)
+# What a network file system says of a file that another machine has removed while it was opened.
+REMOVED = (errno.ENOENT, errno.ESTALE)
 _loading = threading.Lock()
 
 
@@ -213,6 +216,8 @@ def locked(configs: Sequence[Config]) -> Iterator[None]:
             try:
                 lock.acquire()
             except (OSError, NotImplementedError) as fault:  # read-only, or a disk that cannot lock
+                if getattr(fault, "errno", None) in REMOVED:
+                    continue  # another machine has just done so: that run is on record
                 raise records.unusable(fault) from fault
         yield
     finally:

@@ -231,6 +231,52 @@ def test_a_sweep_stopped_while_its_processes_start_ends_at_once_and_leaves_none(
     trial.found(f"ctrl-c while its processes start, {times} times: it ended and left none")
 
 
+@pytest.mark.endurance("Two sweeps at once train each run once")
+def test_two_machines_that_share_a_store_train_each_run_once(
+    request, start, data_root, undisturbed, trial
+):
+    """Each has a mount of its own, so that only the file system's server knows of both locks.
+
+    Every other time one is killed and started again, which trains the run it was at again.
+    """
+    shared = request.config.getoption("--shared")
+    if shared is None:
+        pytest.skip("no network file system was named with --shared")
+    seeds, killed = [run.config.seed for run in undisturbed.values()], 0
+    for attempt in range(times := trial.times(1, 20)):
+        homes = [folder / f"fmnist-lab-{os.getpid()}-{attempt}" for folder in shared]
+
+        def machine(home):
+            return start(BESIDE, repr(STUDY), FMNIST_LAB_HOME=str(home), FMNIST_DATA=str(data_root))
+
+        machines, trained = [machine(home) for home in homes], []
+        if kill := attempt % 2:
+            first = machines.pop(0)
+            said = first.stdout.readline()  # it is at its first run, unless the other had all
+            time.sleep(random.uniform(0, 0.5))
+            first.kill()
+            trained = [int(seed) for seed in (said + first.communicate()[0]).split()]
+            machines.append(machine(homes[0]))
+        for each in machines:
+            said, errors = each.communicate(timeout=PATIENCE)
+            assert each.returncode == 0, errors
+            trained += [int(seed) for seed in said.split()]
+        again = len(trained) - len(set(trained))
+        killed += again
+        assert set(trained) == set(seeds)
+        assert again <= kill, trained
+        for home in homes:
+            found = {path.stem: records.read_own(path) for path in (home / "runs").iterdir()}
+            assert found.keys() == undisturbed.keys()
+            assert all(run.agrees(undisturbed[name]) for name, run in found.items())
+            assert [path.name for path in (home / "locks").iterdir()] == ["save.lock"]
+        shutil.rmtree(homes[0])
+    trial.found(
+        f"{times} times two on a shared file system, {times // 2} of them one was killed:"
+        f" {killed} runs that it was at trained again, all else once; all to the same bits"
+    )
+
+
 OUT_OF_MEMORY = (
     """
 import resource

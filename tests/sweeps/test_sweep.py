@@ -1,11 +1,15 @@
 """fmnist_lab.sweeps.sweep: what is missing is trained once and kept, and nothing else is."""
 
+import errno
+import os
 import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import filelock
 import pytest
 import torch
 from tqdm import tqdm
@@ -271,6 +275,24 @@ def test_a_store_that_cannot_be_locked_ends_the_sweep_in_a_sentence(
     with pytest.raises(records.RecordError) as caught:
         sweep.sweep(SEEDS[:1], progress=False)
     assert str(caught.value) == f"the store {home} cannot be used: {said}."
+    assert trained == []
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.ENOENT], ids=["stale", "not there"])
+def test_a_lock_that_another_machine_has_just_removed_is_not_needed(
+    code, home, trained, made_up_run, monkeypatch
+):
+    """A network file system may say so of a file that is open; its run is then on record."""
+    there, acquire = made_up_run(SEEDS[0]), filelock.FileLock.acquire
+
+    def stale(lock):
+        if Path(lock.lock_file).name == "save.lock":
+            return acquire(lock)
+        records.save(there)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", stale)
+    assert list(sweep.sweep(SEEDS[:1], progress=False)) == [there]
     assert trained == []
 
 
