@@ -106,6 +106,9 @@ def test_seeds_are_stacked_where_every_worker_has_a_gpu():
 
 # --- What there is room for
 
+takes_minutes = pytest.mark.skipif(
+    "without" in environment.processor(), reason=f"takes minutes on {environment.processor()}"
+)
 PEAK = """
 import sys
 from benchmarks.work import peak_bytes
@@ -121,10 +124,11 @@ for settings, keep in eval(sys.argv[1]):
 @pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("What does not fit is said before it starts")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-def test_a_training_needs_about_the_memory_that_is_foreseen(home, trial):
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=takes_minutes)])
+def test_a_training_needs_about_the_memory_that_is_foreseen(precision, home, trial):
     short: dict[str, Any] = {"epochs": 1, "train_size": 500, "batch_size": 500}
     small = Config(width=8, **short)
-    large = Config(depth=2, width=2096, precision="bfloat16", **short)
+    large = Config(depth=2, width=2096, precision=precision, **short)
     jobs = [(asdict(small), []), (asdict(large), ["weights"])]  # the peak of the second is higher
     done = subprocess.run(
         [sys.executable, "-c", PEAK, repr(jobs)],
@@ -138,7 +142,8 @@ def test_a_training_needs_about_the_memory_that_is_foreseen(home, trial):
         for config, peak in zip([small, large], done.stdout.split(), strict=True)
     ]
     assert all(0.7 < share < 1.4 for share in shares)
-    trial.found(f"foreseen were {shares[0]:.2f} and {shares[1]:.2f} of the bytes at the peak")
+    found = f"foreseen were {shares[0]:.2f} and {shares[1]:.2f} of the bytes at the peak"
+    trial.found(f"{precision}: {found}")
 
 
 @pytest.mark.usefixtures("an_hour")

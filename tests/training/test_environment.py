@@ -1,6 +1,7 @@
 """fmnist_lab.training.environment: how many CPU threads a training computes on."""
 
 import os
+import platform
 from contextlib import suppress
 
 import pytest
@@ -51,3 +52,20 @@ def test_threads_are_restored_after_a_failure():
         torch.set_num_threads(before + 1)
         raise KeyboardInterrupt
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("model name\t: AMD EPYC\nflags\t\t: avx2 avx512f avx512_bf16\n\n", "AMD EPYC"),
+        ("model name\t: AMD EPYC\nflags\t\t: avx2\n\n", "AMD EPYC without avx512_bf16"),
+        ("Features\t: fp asimd bf16\n", "aarch64"),  # Arm has other instructions, and no name
+        (None, "aarch64"),
+    ],
+)
+def test_two_generations_of_one_name_are_told_apart(cpuinfo, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "processor", str)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    if cpuinfo is not None:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
+    assert environment.processor(tmp_path / "cpuinfo") == name
