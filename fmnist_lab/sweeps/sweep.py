@@ -223,10 +223,10 @@ def locked(configs: Sequence[Config]) -> Iterator[None]:
     finally:
         for lock in locks:
             lock.release()
-        for name in names:  # who waits for a lock of a run on record finds that
-            if records.own_path(name).exists():
-                with suppress(OSError):  # Windows keeps a file that another has open
-                    (folder / f"{name}.lock").unlink()
+        for path in folder.glob("*.lock"):  # also those that killed processes left
+            if records.own_path(path.stem).exists():  # who waits for it finds that
+                with suppress(OSError, NotImplementedError), filelock.FileLock(path, timeout=0):
+                    path.unlink()
 
 
 def loaded(device: str) -> data.Data:

@@ -263,9 +263,11 @@ def test_a_run_that_fails_fails_alone_and_is_named_at_the_end(trainers, trained,
 
 @pytest.mark.parametrize("lacks", ["a place for locks", "locks"])
 def test_a_store_that_cannot_be_locked_ends_the_sweep_in_a_sentence(
-    lacks, home, trained, monkeypatch
+    lacks, home, trained, made_up_run, monkeypatch
 ):
-    if lacks == "locks":  # as a disk of another machine may
+    if lacks == "locks":  # as a disk of another machine may, and a killed process left one
+        records.save(left := made_up_run(SEEDS[1]))
+        (home / "locks" / f"{left.id}.lock").touch()
         fault = NotImplementedError("FileSystem does not appear to support flock")
         monkeypatch.setattr("filelock.FileLock.acquire", lambda self: raise_(fault))
         said = "FileSystem does not appear to support flock"
@@ -294,6 +296,26 @@ def test_a_lock_that_another_machine_has_just_removed_is_not_needed(
     monkeypatch.setattr("filelock.FileLock.acquire", stale)
     assert list(sweep.sweep(SEEDS[:1], progress=False)) == [there]
     assert trained == []
+
+
+def test_a_sweep_clears_away_the_lock_that_a_killed_process_left_of_a_run_on_record(
+    home, trained, made_up_run
+):
+    """One that another holds stays, as it may train the run again to keep its weights."""
+    on_record = [made_up_run(config) for config in SEEDS[:2]]
+    for run in on_record:
+        records.save(run)
+    left, held, waiting = (
+        home / "locks" / f"{name}.lock" for name in [*(run.id for run in on_record), "0123"]
+    )
+    for path in (left, waiting):  # the last is of a run that somebody is about to train
+        path.touch()
+    with filelock.FileLock(held):
+        sweep.sweep(SEEDS, progress=False)
+        assert held.exists()
+    assert not left.exists()
+    assert waiting.exists()
+    assert trained == SEEDS[2:]
 
 
 def raise_(fault: Exception) -> None:
