@@ -223,7 +223,7 @@ def locked(configs: Sequence[Config]) -> Iterator[None]:
     finally:
         for lock in locks:
             lock.release()
-        for path in folder.glob("*.lock"):  # also those that killed processes left
+        for path in folder.glob("*.lock"):  # also those that killed processes left; none held
             if records.own_path(path.stem).exists():  # who waits for it finds that
                 with suppress(OSError, NotImplementedError), filelock.FileLock(path, timeout=0):
                     path.unlink()

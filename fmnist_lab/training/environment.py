@@ -24,7 +24,8 @@ from .stack import Stack
 # each other longer than they compute (measured: 1 x 128 slows down, 2 x 512 at batch 256 gains).
 THREADED_STEP = 1e9  # floating-point operations
 
-# Instructions for bfloat16 products. The processors that trained the published runs have them.
+# Instructions for bfloat16 products. A processor that a record names alone has them, as far as
+# the times of published runs and their training again tell.
 BFLOAT16 = "avx512_bf16"
 
 

@@ -1,4 +1,4 @@
-"""fmnist_lab.training.environment: how many CPU threads a training computes on."""
+"""fmnist_lab.training.environment: the CPU threads of a training, the processor's name."""
 
 import os
 import platform
