@@ -7,7 +7,7 @@ from dataclasses import replace
 from fmnist_lab.config import PRECISIONS, Config, ConfigError, unknown_name
 
 from .study import CONFIRMING_SEEDS, Study
-from .tuning import MORE_TUNING_SEEDS, TUNING_RATES, Tuning
+from .tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, TUNING_RATES, Tuning
 
 # What is run was fixed before the first run (the chapter on method, "Fixed beforehand").
 # Of tuning and retuned depth and width: the study of precision showed both to end alike (method).
@@ -153,6 +153,30 @@ _ALL = [
         base=SMALL,
         grid={"batch_size": BATCH_SIZES},
         tuned_by=BATCH_SIZE_TUNING,
+    ),
+    Study(
+        name="loss_nested",
+        question="Which loss function is best, the luck of choosing its learning rate included?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"loss": LOSSES, "learning_rate": TUNING_RATES},
+        seeds=NESTED_SEEDS,
+    ),
+    Study(
+        name="batch_size_nested",
+        question="Which batch size is best, the luck of choosing its learning rate included?",
+        report="The report fixes the learning rate.",
+        base=SMALL,
+        grid={"batch_size": tuple(b for b in BATCH_SIZES if b >= 64), "learning_rate": TUNING_RATES},
+        seeds=NESTED_SEEDS,
+    ),
+    Study(
+        name="width_nested",
+        question="Does 2 × 512 have a best learning rate that ten seeds agree on?",
+        report="The report fixes the learning rate.",
+        base=replace(BEST, precision=RETUNED_PRECISION),
+        grid={"width": (512,), "learning_rate": TUNING_RATES},
+        seeds=NESTED_SEEDS,
     ),
     *(
         Study(

@@ -13,7 +13,7 @@ from fmnist_lab.config import LOSS_WORDS, Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, TUNING_SEEDS, Bracket, Tuning
+from fmnist_lab.sweeps.tuning import NESTED_SEEDS, Bracket, Tuning
 
 from .measures import Measure
 
@@ -67,8 +67,8 @@ class Evidence:
         elif arm.learning_rate is not None:
             setting = replace(setting, learning_rate=arm.learning_rate)
         found = self._runs.get(setting, {})
-        tuning, seeds = isinstance(study, Tuning), {*TUNING_SEEDS, *MORE_TUNING_SEEDS}
-        return {seed: found[seed] for seed in sorted(found) if (seed in seeds) == tuning}
+        tuning = isinstance(study, Tuning)
+        return {seed: found[seed] for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning}
 
     def chosen(self, arm: Arm) -> float | None:
         """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""
