@@ -62,7 +62,11 @@ BOUNDS: dict[str, Bounds] = {
     "patience": Bounds(int, 1, 10_000),
     "seed": Bounds(int, 0, 2**32 - 1),
     "train_size": Bounds(int, 1, 48_000),
+    "weights_seed": Bounds(int, 0, 2**32 - 1),
+    "order_seed": Bounds(int, 0, 2**32 - 1),
 }
+# Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
+STREAM_SEEDS = ("weights_seed", "order_seed")
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Config:
     seed: int = 0
     train_size: int = 48_000  # images trained on
     precision: str = "float32"  # of the operands of matrix products; all else is float32
+    weights_seed: int | None = None  # of the initial weights alone
+    order_seed: int | None = None  # of the order of the training images alone
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -99,6 +105,11 @@ class Config:
         """Build a Config from a mapping; an unknown name is an error."""
         check(values)
         return cls(**values)
+
+    def stream_seed(self, stream: str) -> int:
+        """Return the seed of one of `data.STREAMS`: its own, where it has one."""
+        own = {"weights": self.weights_seed, "order": self.order_seed}.get(stream)
+        return self.seed if own is None else own
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that differ from their default, by name.
@@ -162,8 +173,8 @@ def folder_named(variable: str) -> Path | None:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all hyperparameters."""
-    return tuple(field.name for field in fields(Config))
+    """Return the names of all hyperparameters that a reader sets."""
+    return tuple(field.name for field in fields(Config) if field.name not in STREAM_SEEDS)
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
@@ -188,6 +199,8 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(value, str) or value not in NAMED[name]:
                 faults.append(f"{name} is {shown(value)}; allowed are {', '.join(NAMED[name])}.")
             checked[name] = value
+        elif name in STREAM_SEEDS and value is None:
+            checked[name] = None
         elif name in BOUNDS:
             unused = name == "width" and values.get("depth") == 0
             bounds = replace(BOUNDS[name], low=0) if unused else BOUNDS[name]

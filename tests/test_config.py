@@ -10,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab import config
-from fmnist_lab.config import BOUNDS, LOSS_NAMES, NAMED, PRECISIONS, Bounds, Config, ConfigError
-from fmnist_lab.data import DIGEST
+from fmnist_lab.config import (
+    BOUNDS,
+    LOSS_NAMES,
+    NAMED,
+    PRECISIONS,
+    STREAM_SEEDS,
+    Bounds,
+    Config,
+    ConfigError,
+    names,
+)
+from fmnist_lab.data import DIGEST, STREAMS
 from fmnist_lab.runs.run import identify
 
 RULES = {
@@ -23,6 +33,8 @@ RULES = {
     "patience": "it must be a whole number from 1 to 10,000.",
     "seed": "it must be a whole number from 0 to 4,294,967,295.",
     "train_size": "it must be a whole number from 1 to 48,000.",
+    "weights_seed": "it must be a whole number from 0 to 4,294,967,295.",
+    "order_seed": "it must be a whole number from 0 to 4,294,967,295.",
 }
 LOSSES = "cross_entropy, mse, mae, mse_probabilities, mae_probabilities"
 WHOLE = [name for name, bounds in BOUNDS.items() if bounds.kind is int]
@@ -65,7 +77,7 @@ def test_both_ends_of_a_range_are_allowed(name):
     "value",
     [
         *(-1, -5.0, float("nan"), float("inf"), float("-inf"), 10**90),
-        *("128", "abc", "1e-3x", "", None, True, False, np.True_, 1j, [128], {}),
+        *("128", "abc", "1e-3x", "", True, False, np.True_, 1j, [128], {}),
     ],
     ids=lambda value: repr(value)[:12],
 )
@@ -135,13 +147,18 @@ def test_several_faults_are_named_at_once_one_a_line():
         ("learningrate", "did you mean 'learning_rate'?"),
         ("batchsize", "did you mean 'batch_size'?"),
         ("Width", "did you mean 'width'?"),
-        ("momentum", f"known are loss, {', '.join(RULES)}, precision."),
+        ("momentum", f"known are {', '.join(names())}."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(name, hint):
     with pytest.raises(ConfigError) as caught:
         Config.from_dict({name: 1})
     assert str(caught.value) == f"there is no parameter {name!r}: {hint}"
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if name not in STREAM_SEEDS])
+def test_what_is_not_given_at_all_is_refused_too(name):
+    assert fault(**{name: None}) == f"{name} is None; {RULES[name]}"
 
 
 # --- What is made of it
@@ -242,6 +259,8 @@ def test_the_defaults_are_what_they_have_always_been():
         "seed": 0,
         "train_size": 48_000,
         "precision": "float32",
+        "weights_seed": None,
+        "order_seed": None,
     }
 
 
@@ -282,3 +301,21 @@ def test_a_field_added_with_a_default_leaves_every_identity(monkeypatch):
         assert identify(later, DIGEST) == identify(earlier, DIGEST)
         used = replace(later, dropout=0.5)
         assert identify(used, DIGEST) != identify(earlier, DIGEST)
+
+
+# --- The streams of a seed
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ({}, (3, 3, 3, 3)),
+        ({"weights_seed": 7}, (3, 7, 3, 3)),
+        ({"order_seed": 0}, (3, 3, 0, 3)),
+        ({"weights_seed": 7, "order_seed": 8}, (3, 7, 8, 3)),
+    ],
+)
+def test_a_stream_has_the_runs_seed_unless_it_has_one_of_its_own(given, seeds):
+    config = Config(seed=3, **given)
+    assert tuple(config.stream_seed(stream) for stream in STREAMS) == seeds
+    assert config.identity() == {"seed": 3, **given}

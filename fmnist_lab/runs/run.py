@@ -134,8 +134,12 @@ class Run:
         return mine == theirs
 
     def to_json(self) -> str:
-        """Return the run as one line of JSON."""
-        return canonical({"schema": SCHEMA, "id": self.id, **asdict(self)})
+        """Return the run as one line of JSON.
+
+        Hyperparameters at their default are left out: one added later changes no line.
+        """
+        stored = {**asdict(self), "config": self.config.identity()}
+        return canonical({"schema": SCHEMA, "id": self.id, **stored})
 
     @classmethod
     def from_json(cls, text: str) -> Run:

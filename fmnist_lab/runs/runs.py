@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import UserList
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import pandas as pd
 
-from fmnist_lab.config import names
+from fmnist_lab.config import Config
 
 from .run import METRICS, Run
 
@@ -34,7 +34,9 @@ class Runs(UserList[Run]):
             rows.append(row | {"device": run.device})
         metrics = [*METRICS, *(f"last_{name}" for name in METRICS)]
         # Named, so that a table without rows has them too.
-        frame = pd.DataFrame(rows, columns=[*names(), *OUTCOME, *metrics, "device"])
+        frame = pd.DataFrame(
+            rows, columns=[*(field.name for field in fields(Config)), *OUTCOME, *metrics, "device"]
+        )
         frame[metrics] = frame[metrics].astype(float)
         frame["gap"] = frame["train_accuracy"] - frame["validation_accuracy"]
         return frame

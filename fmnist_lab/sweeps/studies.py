@@ -167,7 +167,10 @@ _ALL = [
         question="Which batch size is best, the luck of choosing its learning rate included?",
         report="The report fixes the learning rate.",
         base=SMALL,
-        grid={"batch_size": tuple(b for b in BATCH_SIZES if b >= 64), "learning_rate": TUNING_RATES},
+        grid={
+            "batch_size": tuple(b for b in BATCH_SIZES if b >= 64),
+            "learning_rate": TUNING_RATES,
+        },
         seeds=NESTED_SEEDS,
     ),
     Study(
@@ -177,6 +180,14 @@ _ALL = [
         base=replace(BEST, precision=RETUNED_PRECISION),
         grid={"width": (512,), "learning_rate": TUNING_RATES},
         seeds=NESTED_SEEDS,
+    ),
+    Study(
+        name="streams",
+        question="How much of a seed's luck is the split, the initial weights, the order?",
+        report="The report ran each setting once.",
+        base=SMALL,
+        grid={"weights_seed": tuple(range(5)), "order_seed": tuple(range(5))},
+        seeds=CONFIRMING_SEEDS[:5],
     ),
     *(
         Study(

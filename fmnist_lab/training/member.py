@@ -38,7 +38,7 @@ class Member:
     @classmethod
     def of(cls, config: Config) -> Member:
         train, validation = split(config.seed)
-        order = generator(config.seed, "order")
+        order = generator(config.stream_seed("order"), "order")
         return cls(config, order, train[: config.train_size], validation)
 
     def shuffled(self) -> Tensor:

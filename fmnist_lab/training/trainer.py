@@ -122,5 +122,5 @@ def common(configs: Sequence[Config]) -> Config:
 
 def initial(config: Config) -> FashionClassifier:
     """Return the network a config starts from."""
-    seed = generator(config.seed, "weights").initial_seed()
+    seed = generator(config.stream_seed("weights"), "weights").initial_seed()
     return initial_network(config.depth, config.width, seed)

@@ -77,7 +77,8 @@ def test_a_stored_run_is_one_line_of_strict_json(run):
     assert len(text.splitlines()) == 1
     assert text.isascii()
     stored = json.loads(text, parse_constant=refuse)
-    assert stored == asdict(run) | {"schema": SCHEMA, "id": run.id}
+    config = {"config": run.config.identity()}
+    assert stored == asdict(run) | config | {"schema": SCHEMA, "id": run.id}
 
 
 @given(st.sampled_from(["uint8", "float16"]).flatmap(lambda d: npst.arrays(d, st.integers(0, 300))))

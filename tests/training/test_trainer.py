@@ -221,6 +221,19 @@ def test_another_seed_gives_another_run(once):
     assert one.history["train_loss"] != other.history["train_loss"]
 
 
+@pytest.mark.parametrize("own", [{}, {"weights_seed": 9}, {"order_seed": 9}])
+def test_a_stream_with_a_seed_of_its_own_changes_that_stream_alone(own):
+    config = Config(seed=4, width=8)
+    plain, other = Member.of(config), Member.of(replace(config, **own))
+    start, begun = (
+        torch.cat([p.flatten() for p in trainer.initial(c).parameters()])
+        for c in (config, replace(config, **own))
+    )
+    assert torch.equal(plain.validation, other.validation)
+    assert torch.equal(start, begun) == ("weights_seed" not in own)
+    assert torch.equal(plain.shuffled(), other.shuffled()) == ("order_seed" not in own)
+
+
 def test_the_callers_randomness_neither_matters_nor_changes(computed, fashion, once):
     run = once(SMALL)
     torch.manual_seed(torch.seed() % 2**32 + 1)
