@@ -35,6 +35,7 @@ from .settings import (
     summary,
 )
 from .style import label, panels
+from .trials import budgets
 from .verdicts import Ledger, Wall, counts, overview, undecided
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "at_own_rates",
     "beside_printed",
     "beside_reported",
+    "budgets",
     "by_class",
     "by_step_and_epoch",
     "class_counts",
