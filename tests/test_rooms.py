@@ -73,7 +73,7 @@ def test_nothing_heavy_is_loaded_before_it_is_used(code, heavy):
     assert loaded.split() == []
 
 
-# The function of the same name hides the modules `pictures.curves` and `verdicts.verdict`.
+# The function of the same name hides the module `pictures.curves`.
 @pytest.mark.parametrize("room", [facts, pictures, verdicts], ids=lambda room: room.__name__)
 def test_every_name_of_a_table_of_contents_is_a_thing_of_its_room(room):
     for name in room.__all__:

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import label
+from fmnist_lab.verdicts.claims import badge
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import Evidence
+from fmnist_lab.verdicts.rules import decide
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, mean_interval
-from fmnist_lab.verdicts.verdict import verdict
 
 from .style import BACKDROP, COLORS, ENDS, NAMES, axes, look
 from .style import label as named
@@ -115,13 +115,13 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
     ax.axvline(0, color="black", lw=1)
     for row, differences in enumerate(examples.values()):
         effect = mean_interval(np.asarray(differences, float) / 100)
-        found = verdict(effect)
+        found = decide(effect)
         low, middle, high = 100 * effect.low, 100 * effect.estimate, 100 * effect.high
         if math.isfinite(low):
             ax.plot([low, high], [row, row], "|-", color=COLORS[0], lw=2.5, ms=10)
         ax.plot(middle, row, "D", color=COLORS[0], ms=5)
         fill, ink = LOOKS[found.name]
-        ax.text(1.02, row, label(found), color=ink, fontsize=8.5, va="center",
+        ax.text(1.02, row, badge(found.name), color=ink, fontsize=8.5, va="center",
                 transform=ax.get_yaxis_transform(),
                 bbox={"facecolor": fill, "edgecolor": "#595959", "lw": 0.6, "pad": 3})  # fmt: skip
     ax.set_yticks(range(len(examples)), list(examples))

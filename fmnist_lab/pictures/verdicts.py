@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import SYMBOLS, changed, judge, label, link, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, judge, link, sentence
 from fmnist_lab.verdicts.judgement import Judgement
-from fmnist_lab.verdicts.verdict import Name, Verdict
+from fmnist_lab.verdicts.rules import Name
 
 from .style import INK, axes
 
@@ -26,42 +26,34 @@ LOOKS: dict[Name, tuple[str, str]] = {
     "not run yet": ("white", "#595959"),
 }
 
+HOW = ("as run", "as claimed")
 COLUMNS = ("Claim", "The report says", "We measured", "Verdict and why")
 
 
 def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
     """Return how many claims have each verdict: a row a verdict, columns as run and as claimed."""
     columns = {
-        "as run": [item.as_run for item in found.values()],
-        "as claimed": [item.as_claimed for item in found.values()],
+        how: [
+            sum(how in x.answers and x.answers[how].name == name for x in found.values())
+            for name in SYMBOLS
+        ]
+        for how in HOW
     }
-    rows = {
-        f"{symbol} {name}": {
-            column: sum(v is not None and v.name == name for v in verdicts)
-            for column, verdicts in columns.items()
-        }
-        for name, symbol in SYMBOLS.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="verdict")
+    return pd.DataFrame(columns, [badge(name) for name in SYMBOLS]).rename_axis(columns="verdict")
 
 
 def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
     """Return a row for each verdict that is inconclusive: what is missing, and how many seeds."""
-    open_ones = [
-        (name, kind, verdict)
-        for name, item in found.items()
-        for kind, (verdict, _) in item.answers.items()
-        if verdict.name == "inconclusive"
-    ]
-    columns = {
-        "verdict": [kind for _, kind, _ in open_ones],
-        "seeds now": [verdict.n for *_, verdict in open_ones],
-        "seeds that would settle it": [
-            f"about {verdict.seeds_needed:,}" if verdict.seeds_needed else "not known"
-            for *_, verdict in open_ones
-        ],
-    }
-    return pd.DataFrame(columns, [name for name, *_ in open_ones]).rename_axis(columns="claim")
+    columns = ["verdict", "seeds now", "seeds that would settle it"]
+    names, rows = [], []
+    for name, item in found.items():
+        for how, answer in item.answers.items():
+            if answer.name == "inconclusive":
+                needed = answer.seeds_needed
+                names.append(name)
+                seeds = f"about {needed:,}" if needed else "not known"
+                rows.append([how, answer.decisive.verdict.n, seeds])
+    return pd.DataFrame(rows, names, columns).rename_axis(columns="claim")
 
 
 @dataclass(frozen=True)
@@ -75,11 +67,13 @@ class Ledger:
     found: Mapping[str, Judgement]
 
     def __repr__(self) -> str:
-        lines = [
-            f"{name:<3}{label(item.as_run):<28}{label(item.as_claimed)}"
-            for name, item in self.found.items()
-        ]
-        return "\n".join([f"{'':<3}{'as run':<28}as claimed", *lines])
+        lines = [f"{'':<3}{'as run':<28}as claimed"]
+        for name, item in self.found.items():
+            first, second = (
+                badge(item.answers[how].name) if how in item.answers else "–" for how in HOW
+            )
+            lines.append(f"{name:<3}{first:<28}{second}")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
@@ -107,10 +101,10 @@ class Wall:
 def tile(item: Judgement) -> str:
     """Return a claim's tile as HTML: its id, and a mark for its verdict as run and as claimed."""
     marks, words = [], []
-    for how, (verdict, _) in item.answers.items():
-        name = verdict.name.replace(" ", "-")
-        marks.append(f'<span class="mark-{name}" aria-hidden="true">{SYMBOLS[verdict.name]}</span>')
-        words.append(f"{how}: {verdict.name}")
+    for how, answer in item.answers.items():
+        name = answer.name.replace(" ", "-")
+        marks.append(f'<span class="mark-{name}" aria-hidden="true">{SYMBOLS[answer.name]}</span>')
+        words.append(f"{how}: {answer.name}")
     said = html.escape(f"{item.claim.says} {'; '.join(words).capitalize()}.")
     return (
         f'<li><a href="{link(item.claim)}" title="{said}"><b>{item.claim.id}</b> {"".join(marks)}'
@@ -123,13 +117,14 @@ def row(item: Judgement) -> str:
     claim = item.claim
     named = len(item.answers) > 1 or item.as_run is None
     measured, judgements = [], []
-    for kind, (verdict, part) in item.answers.items():
-        prefix = f"<i>{kind}:</i> " if named else ""
+    for how, answer in item.answers.items():
+        prefix = f"<i>{how}:</i> " if named else ""
+        part, verdict = answer.decisive.name, answer.decisive.verdict
         name = verdict.name.replace(" ", "-")
-        word = f'<b class="verdict-{name}">{html.escape(label(verdict))}</b>'
-        judgements.append(f"{prefix}{word}. {html.escape(sentence(ending(verdict)))}")
-        if part is not None and part.measured:
-            measured.append(prefix + html.escape(f"{sentence(part.name)[:-1]}: {part.measured}"))
+        word = f'<b class="verdict-{name}">{html.escape(badge(verdict.name))}</b>'
+        judgements.append(f"{prefix}{word}. {html.escape(sentence(verdict.why))}")
+        if verdict.numbers:
+            measured.append(prefix + html.escape(f"{sentence(part)[:-1]}: {verdict.numbers}"))
     measured += [f"{item.runs:,} run{'s' * (item.runs > 1)}"] if item.runs else []
     if text := changed(item):
         judgements.append(f"<i>what the rate changed:</i> {html.escape(sentence(text))}")
@@ -143,16 +138,6 @@ def row(item: Judgement) -> str:
     )
 
 
-def ending(verdict: Verdict) -> str:
-    """Return a verdict's reason without the numbers that stand beside it already.
-
-    A reason is "part: numbers (interval, seeds, p): why"; what follows the last bracket and colon
-    is the why.
-    """
-    _, bracket, why = verdict.reason.rpartition("): ")
-    return why if bracket else verdict.reason
-
-
 def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
     """Draw all claims at a glance: a row each, its verdict as run and as claimed."""
     found = judge(runs=runs)
@@ -164,12 +149,11 @@ def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
         ax.text(0, row, name, va="center", weight="bold", fontsize=9)
         ax.text(0.38, row, textwrap.fill(item.claim.says, 47), va="center", fontsize=8,
                 linespacing=1)  # fmt: skip
-        for verdict, x in zip((item.as_run, item.as_claimed), columns.values(), strict=True):
-            if verdict is None:
-                continue
-            fill, ink = LOOKS[verdict.name]
+        for how, answer in item.answers.items():
+            x, (fill, ink) = columns[how], LOOKS[answer.name]
             ax.barh(row, 1.7, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
-            ax.text(x + 0.85, row, label(verdict), color=ink, ha="center", va="center", fontsize=8)
+            ax.text(x + 0.85, row, badge(answer.name), color=ink, ha="center", va="center",
+                    fontsize=8)  # fmt: skip
     ax.set(xlim=(0, 7), ylim=(len(found) - 0.4, -1.4))
     ax.set_axis_off()
     return ax

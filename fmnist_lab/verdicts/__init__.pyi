@@ -1,12 +1,13 @@
-from .claims import box, boxes, judge, table
+from .claims import box, boxes, judge
 from .conclusions import CLAIMS
+from .rules import decide, reproduced, seeds_needed
 from .statistics import equivalence, expected_maximum, mean_interval, paired_difference
-from .verdict import reproduced, seeds_needed, verdict
 
 __all__ = [
     "CLAIMS",
     "box",
     "boxes",
+    "decide",
     "equivalence",
     "expected_maximum",
     "judge",
@@ -14,6 +15,4 @@ __all__ = [
     "paired_difference",
     "reproduced",
     "seeds_needed",
-    "table",
-    "verdict",
 ]

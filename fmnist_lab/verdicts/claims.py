@@ -1,4 +1,4 @@
-"""The report's conclusions with their verdicts: as data, as a table, as boxes.
+"""The report's conclusions with their verdicts: as data and as boxes.
 
 Everything is computed from the published runs whenever it is asked for; a reader's own runs count
 only where they are given.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
 
 from fmnist_lab.config import ConfigError, unknown_name
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 
-from . import judgement
 from .conclusions import CLAIMS
-from .judgement import Claim, Finding, Judgement
-from .verdict import Name, Verdict, show
+from .judgement import Claim, Judgement, judge_claims
+from .rules import Name, Verdict, show
 
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
 # telephones from drawing an emoji.
@@ -42,24 +39,7 @@ def judge(chapter: str | None = None, runs: Iterable[Run] | None = None) -> dict
     if chapter is not None and chapter not in chapters:
         raise ConfigError(unknown_name(chapter, chapters).replace("parameter", "chapter"))
     chosen = [claim for claim in CLAIMS.values() if chapter in (None, claim.chapter)]
-    return judgement.judge(chosen, records.read_published().values() if runs is None else runs)
-
-
-def table(runs: Iterable[Run] | None = None) -> pd.DataFrame:
-    """Return one row a claim, in the report's order, with what was measured and the verdicts."""
-    rows = {
-        name: {
-            "the report says": found.claim.says,
-            "we measured": told(found, lambda verdict, part: numbers(part)),
-            "as run": label(found.as_run),
-            "as claimed": label(found.as_claimed),
-            "reason": told(found, lambda verdict, part: verdict.reason),
-            "runs": found.runs,
-            "figure": link(found.claim),
-        }
-        for name, found in judge(runs=runs).items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="claim")
+    return judge_claims(chosen, records.read_published().values() if runs is None else runs)
 
 
 def box(name: str, runs: Iterable[Run] | None = None) -> Box:
@@ -74,26 +54,15 @@ def boxes(*names: str, runs: Iterable[Run] | None = None) -> Boxes:
     for unknown in set(ids) - set(CLAIMS):
         raise ConfigError(unknown_name(unknown, CLAIMS).replace("parameter", "claim"))
     runs = runs if runs is None else list(runs)
-    judged = [judge(chapter, runs) for chapter in {CLAIMS[each].chapter for each in ids}]
-    found = {name: item for several in judged for name, item in several.items()}
+    found: dict[str, Judgement] = {}
+    for chapter in {CLAIMS[each].chapter for each in ids}:
+        found |= judge(chapter, runs)
     return Boxes(Box(found[each]) for each in ids)
 
 
-def label(found: Verdict | None) -> str:
-    """Return a verdict's symbol and word; a dash where the question does not arise."""
-    return "\u2013" if found is None else f"{SYMBOLS[found.name]} {found.name}"
-
-
-def told(found: Judgement, say: Callable[[Verdict, Finding | None], str]) -> str:
-    """Return what there is to say of a claim's verdicts; the second once it rests on runs."""
-    texts = {
-        how: say(verdict, part)
-        for how, (verdict, part) in found.answers.items()
-        if how == "as run" or verdict.n or not found.as_run
-    }
-    if len(texts) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{how}: {text}" for how, text in texts.items())
+def badge(name: Name) -> str:
+    """Return a verdict's symbol and word."""
+    return f"{SYMBOLS[name]} {name}"
 
 
 def changed(found: Judgement) -> str:
@@ -101,16 +70,12 @@ def changed(found: Judgement) -> str:
     if found.moved is None:
         return ""
     before, after = found.moved
-    if not (before.measured and after.measured):
-        return f"{after.name}: {label(before.verdict)} as run, {label(after.verdict)} as claimed"
-    fixed, chosen = (show(x.verdict.estimate or 0.0, x.unit, x.unit != "%") for x in found.moved)
+    if before.verdict.estimate is None or after.verdict.estimate is None:
+        marks = (badge(finding.verdict.name) for finding in found.moved)
+        return f"{after.name}: {' as run, '.join(marks)} as claimed"
+    fixed, chosen = (show(x.verdict.estimate or 0.0, x.verdict.unit) for x in found.moved)
     rates = f" ({', '.join(after.rates)})" if len(after.rates) < 6 else ""
     return f"{after.name}: {fixed} at one learning rate, {chosen} at each its own{rates}"
-
-
-def numbers(part: Finding | None) -> str:
-    """Return what was measured for the part that decides, or nothing where nothing was run."""
-    return f"{part.name}: {part.measured}" if part and part.measured else ""
 
 
 def link(claim: Claim) -> str:
@@ -152,9 +117,9 @@ class Box:
 
     def _head(self) -> str:
         found = self.judgement
-        words = [f"{label(verdict)} {how}" for how, (verdict, _) in found.answers.items()]
-        if len({verdict.name for verdict, _ in found.answers.values()}) == 1:
-            words = [label(found.first)]
+        words = [f"{badge(answer.name)} {how}" for how, answer in found.answers.items()]
+        if len({answer.name for answer in found.answers.values()}) == 1:
+            words = [badge(found.first.name)]
         return f"{', '.join(words)} \u2013 claim {found.claim.id}"
 
     def _rows(self) -> list[tuple[str, str]]:
@@ -162,21 +127,22 @@ class Box:
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
         names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
         rows += [
-            (names[how], f"{label(verdict)}. {sentence(verdict.reason)}")
-            for how, (verdict, _) in found.answers.items()
+            (names[how], f"{badge(answer.name)}. {sentence(answer.reason)}")
+            for how, answer in found.answers.items()
         ]
         if text := changed(found):
             rows.append(("What the rate changed", sentence(text)))
         return [*rows, ("Runs", f"{found.runs:,}")]
 
     def _parts(self) -> list[str]:
-        found = self.judgement
         lines = []
-        for prefix, parts in (("", found.findings), ("as claimed, ", found.claimed_findings)):
-            run = [part for part in parts if part.verdict.name != "not run yet"]
-            if len(parts) > 1 and run:
-                lines += [prefix + part_line(part) for part in run]
-                lines += [f"{prefix}{len(parts) - len(run)} more not run yet"] * (run != [*parts])
+        for how, answer in self.judgement.answers.items():
+            prefix = "" if how == "as run" else f"{how}, "
+            run = [part for part in answer.findings if part.verdict.name != "not run yet"]
+            if len(answer.findings) > 1 and run:
+                lines += [f"{prefix}{part.name}: {in_short(part.verdict)}" for part in run]
+                left = len(answer.findings) - len(run)
+                lines += [f"{prefix}{left} more not run yet"] * (left > 0)
         return lines
 
 
@@ -190,9 +156,9 @@ class Boxes(tuple[Box, ...]):
         return "".join(box._repr_html_() for box in self)
 
 
-def part_line(part: Finding) -> str:
-    """Return one line on a part of a claim."""
-    return f"{part.name}: {label(part.verdict)}" + (f", {part.measured}" if part.measured else "")
+def in_short(found: Verdict) -> str:
+    """Return a verdict's symbol, word and numbers."""
+    return ", ".join(filter(None, (badge(found.name), found.numbers)))
 
 
 def sentence(text: str) -> str:

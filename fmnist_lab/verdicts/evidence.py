@@ -89,19 +89,15 @@ class Evidence:
         """Return a measure by seed (rows) and arm (columns).
 
         NaN where a seed is missing or its run has no such number. A seed is left out whose runs
-        are not alike in what the measure needs, or all only bound it. A learning rate outside its
-        setting's closed bracket was not run and need not be: it counts as minus infinity.
+        all only bound it. A learning rate outside its setting's closed bracket was not run and
+        need not be: it counts as minus infinity.
         """
         found = {arm: self.of(arm) for arm in arms}
         rows = {}
         for seed in sorted(set().union(*found.values())):
             runs = [found[arm].get(seed) for arm in arms]
-            there = [run for run in runs if run is not None]
-            if len({measure.alike(run) for run in there}) > 1:
-                continue
-            if all(measure.bound(run) for run in there):
-                continue
-            rows[seed] = [None if run is None else measure.of(run) for run in runs]
+            if not all(measure.bound(run) for run in runs if run is not None):
+                rows[seed] = [None if run is None else measure.of(run) for run in runs]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(arms), dtype=float)
         frame = frame.dropna(how="all")
         for arm in filter(self._outside, arms):

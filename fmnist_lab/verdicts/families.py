@@ -1,112 +1,79 @@
-"""The tests that bring their own correction, or need none, and so give verdicts themselves."""
+"""The tests that bring their own correction, or need none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from scipy import stats
 
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps.tuning import Tuning
 
-from .comparisons import ANY, absent, beside_margin, shifted
+from .comparisons import Part
 from .evidence import Arm, Evidence
 from .measures import Measure
-from .statistics import ALPHA, Effect, best_of
-from .verdict import Name, Verdict, reproduced, show, verdict
+from .rules import Corrected, Name, Verdict, matches, show
+from .statistics import ALPHA, CONFIDENCE, Effect, against, best_of, further_run
 
 
 @dataclass(frozen=True)
-class BestOf:
+class BestOf(Part):
     """Claim that one setting beats each rival; with a `margin`, that none beats it by more.
 
     The rivals are one family (`statistics.best_of`, Dunnett's comparison with a control).
     """
 
     measure: Measure
-    claimed: Arm
-    rivals: tuple[Arm, ...]
+    arms: tuple[Arm, ...]  # the one claimed first
     direction: Literal[1, -1] = 1  # -1: the lowest is best
     margin: float = 0.0
-    interval: ClassVar[str] = "95 % interval"
-    counted: ClassVar[str] = "seeds"
 
-    @property
-    def name(self) -> str:
-        best = "highest" if self.direction == 1 else "lowest"
-        near = ", or materially as good" if self.margin else ""
-        return f"{self.measure.name}: {self.claimed} {best}{near}"
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        return (self.claimed, *self.rivals)
-
-    @property
-    def unit(self) -> str:
-        return self.measure.unit
-
-    @property
-    def smallest(self) -> float:
-        """The smallest difference that matters, for `verdict.verdict`."""
-        return ANY if self.margin else self.measure.material
-
-    def verdicts(self, evidence: Evidence) -> dict[str, Verdict]:
-        """Judge the comparison with each rival."""
+    def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
         frame = evidence.values(self.measure, self.arms)
         there = {str(arm): frame[arm].dropna() for arm in self.arms if frame[arm].notna().any()}
-        effects: Mapping[str, Effect] = {}
-        if str(self.claimed) in there and len(there) > 1:
-            effects = best_of(there, str(self.claimed))
-        return {
-            self._against(rival): self._verdict(rival, effects, evidence) for rival in self.rivals
-        }
+        found: Mapping[str, Effect] = {}
+        claimed = str(self.arms[0])
+        if claimed in there and len(there) > 1:
+            found = best_of(there, claimed)
+        if self.margin:
+            null = -self.direction * self.margin
+            found = {rival: against(effect, null) for rival, effect in found.items()}
+        return {name: found.get(str(rival)) for name, rival in self._named().items()}
 
-    def _against(self, rival: Arm) -> str:
+    def compared(self, name: str) -> tuple[Arm, ...]:
+        return (self.arms[0], self._named()[name])
+
+    def _named(self) -> dict[str, Arm]:
         side = "above" if self.direction == 1 else "below"
-        return f"{self.measure.name}: {self.claimed} {side} {rival}"
-
-    def _verdict(self, rival: Arm, effects: Mapping[str, Effect], evidence: Evidence) -> Verdict:
-        effect = effects.get(str(rival))
-        if effect is None:
-            return absent(self.measure, (self.claimed, rival), evidence)
-        margin = self.direction * self.margin
-        moved = shifted(effect, margin, retest=True)
-        found = verdict(moved, self.smallest, self.direction, unit=self.unit)
-        return beside_margin(found, moved, margin, self.unit, 1) if margin else found
+        claimed, *rivals = self.arms
+        return {f"{self.measure.name}: {claimed} {side} {rival}": rival for rival in rivals}
 
 
 @dataclass(frozen=True)
-class Printed:
+class Printed(Part):
     """Claim that one run of a setting could have given a figure the report prints."""
 
     measure: Measure
-    arm: Arm
+    arms: tuple[Arm]
     figure: float
     rounding: float  # half a unit of its last digit
-    unit: str = "%"
-    interval: ClassVar[str] = "95 % prediction interval"
-    counted: ClassVar[str] = "seeds"
 
-    @property
-    def name(self) -> str:
-        return f"{self.measure.name}: {show(self.figure, self.unit, signed=False)}"
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        return (self.arm,)
-
-    def verdicts(self, evidence: Evidence) -> dict[str, Verdict]:
-        values = evidence.values(self.measure, self.arms)[self.arm]
+    def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
+        values = evidence.values(self.measure, self.arms)[self.arms[0]]
+        name = f"{self.measure.name}: {show(self.figure, '%')}"
         if values.empty:
-            return {self.name: absent(self.measure, self.arms, evidence)}
-        return {self.name: reproduced(self.figure, values, self.rounding, unit=self.unit)}
+            return {name: None}
+        return {name: further_run(self.figure, values, self.rounding)}
+
+    def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
+        return matches(effect)
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Part):
     """Claim that most settings' chosen learning rate lies in a range.
 
     Settings, not seeds, are counted, with an exact binomial test and interval (Clopper & Pearson
@@ -114,47 +81,52 @@ class Share:
     """
 
     studies: tuple[Tuning, ...]
+    arms: tuple[Arm, ...]  # every setting at every rate
     low: float
     high: float
-    unit: str = "%"
-    interval: ClassVar[str] = "95 % interval"
-    counted: ClassVar[str] = "settings"
 
-    @property
-    def name(self) -> str:
-        return f"settings with the best learning rate from {self.low:g} to {self.high:g}"
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Every setting at every rate; one that two studies share is named once."""
-        arms: dict[tuple[Config, float], Arm] = {}
-        for study in self.studies:
-            for value in study.values:
-                setting = replace(study.base, **{study.swept: value})
-                for rate in study.grid["learning_rate"]:
-                    arms.setdefault((setting, rate), Arm(study.name, value, rate))
-        return tuple(arms.values())
-
-    def verdicts(self, evidence: Evidence) -> dict[str, Verdict]:
-        found = {study.name: evidence.brackets(study) for study in self.studies}
-        settings = dict.fromkeys((arm.study, arm.value) for arm in self.arms)
-        rates = [found[study][value].chosen for study, value in settings]
+    def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
+        name = f"settings with the best learning rate from {self.low:g} to {self.high:g}"
+        rates = self._rates(evidence)
         if None in rates:
-            text = (
-                f"no learning rate is chosen yet for {rates.count(None)} of {len(rates)} settings"
-            )
-            return {self.name: Verdict("not run yet", text)}
+            return {name: None}
         grid = self.studies[0].grid["learning_rate"]
         slack = math.sqrt(grid[1] / grid[0])
-        inside = sum(self.low / slack <= rate <= self.high * slack for rate in rates if rate)
-        n = len(rates)
-        test = stats.binomtest(inside, n)
-        limits = test.proportion_ci(1 - ALPHA)
+        inside = [self.low / slack <= rate <= self.high * slack for rate in rates if rate]
+        n = len(inside)
+        test = stats.binomtest(sum(inside), n)
+        limits = test.proportion_ci(CONFIDENCE)
+        numbers = (sum(inside) / n, limits.low, limits.high, n, math.inf, CONFIDENCE, test.pvalue)
+        return {name: Effect(*numbers, df=0, null=0.5)}
+
+    def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
         name: Name = "inconclusive"
-        if test.pvalue <= ALPHA:
-            name = "supported" if inside > n / 2 else "not supported"
-        reason = f"{inside} of {n} settings, against half of them: p = {test.pvalue:.2g}"
+        if effect.p <= ALPHA:
+            name = "supported" if effect.estimate > effect.null else "not supported"
+        inside = round(effect.estimate * effect.n)
+        why = f"{inside} of {effect.n} settings, against half of them, p = {effect.p:.2g}"
         if name == "inconclusive":
-            reason += "; more settings, not more seeds, would settle it"
-        estimate = Verdict(name, reason, inside / n, limits.low, limits.high, test.pvalue, n)
-        return {self.name: estimate}
+            why += "; more settings, not more seeds, would settle it"
+        numbers = (effect.estimate, effect.low, effect.high, effect.p, effect.n)
+        return Verdict(name, why, *numbers, unit="%", counted="settings")
+
+    def absent(self, name: str, evidence: Evidence) -> Verdict:
+        rates = self._rates(evidence)
+        text = f"no learning rate is chosen yet for {rates.count(None)} of {len(rates)} settings"
+        return Verdict("not run yet", text)
+
+    def _rates(self, evidence: Evidence) -> list[float | None]:
+        found = {study.name: evidence.brackets(study) for study in self.studies}
+        settings = dict.fromkeys((arm.study, arm.value) for arm in self.arms)
+        return [found[study][value].chosen for study, value in settings]
+
+
+def mostly_between(low: float, high: float, *studies: Tuning) -> Share:
+    """Claim it of the settings of these studies; one that two of them share counts once."""
+    arms: dict[tuple[Config, float], Arm] = {}
+    for study in studies:
+        for value in study.values:
+            setting = replace(study.base, **{study.swept: value})
+            for rate in study.grid["learning_rate"]:
+                arms.setdefault((setting, rate), Arm(study.name, value, rate))
+    return Share(studies, tuple(arms.values()), low, high)

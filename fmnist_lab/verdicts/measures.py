@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,10 +32,8 @@ class Measure:
 
     name: str
     of: Callable[[Run], float | None]
-    unit: str = "points"  # of a difference, as `verdict.show` writes it
+    unit: str = "points"  # of a difference, as `rules.show` writes it
     material: float = MATERIAL  # smallest difference that matters, in the measure's own scale
-    # What two runs must share to be compared; runs of one seed that differ in it are left out.
-    alike: Callable[[Run], Any] = lambda run: None
     # Whether the run ended before the number could be known; then it is a lower bound, and a seed
     # on which that is so in every setting compared says nothing.
     bound: Callable[[Run], bool] = lambda run: False

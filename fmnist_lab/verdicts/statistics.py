@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +42,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class Effect(Interval):
-    """Hold an estimate tested against zero; `sd / sqrt(n)` is its standard error."""
+    """Hold an estimate that was tested; `sd / sqrt(n)` is its standard error."""
 
     p: float  # two-sided
     df: float  # degrees of freedom of the t distribution; 0 for one seed
     paired: bool = True  # whether the same seeds were on both sides
     family: int = 1  # comparisons that `p` and the interval are already adjusted for
+    null: float = 0.0  # the value tested against
+
+
+def against(effect: Effect, null: float) -> Effect:
+    """Test an effect against another value than zero; its estimate and interval stay.
+
+    One adjusted for a family is adjusted here by Bonferroni. Without spread, see `_effect`.
+    """
+    p = _p_value(effect.estimate - null, effect.sd, effect.n, effect.df)
+    return replace(effect, null=null, p=min(1.0, p * effect.family))
 
 
 def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
@@ -93,18 +103,31 @@ def prediction_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Int
     return Interval(mean.estimate, low, high, mean.n, mean.sd, confidence)
 
 
+def further_run(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Effect:
+    """Test whether one further run could give a figure; the interval is `prediction_interval`'s.
+
+    `rounding` is half a unit of the figure's last digit (0.0005 for 89.9 %): a figure that rounds
+    from inside is inside. Where all runs agree the interval is one value; a further run differs
+    from it in at most 2 of n + 1 cases (Wilks 1941, on tolerance limits), which is then p.
+    """
+    span = prediction_interval(x)
+    off = max(0.0, abs(figure - span.estimate) - rounding)
+    if span.n < 2 or off <= ROUNDING * abs(figure):
+        p = 1.0
+    elif span.sd == 0:
+        p = 2 / (span.n + 1)
+    else:
+        p = 2 * float(stats.t.sf(off / (span.sd * math.sqrt(1 + 1 / span.n)), span.n - 1))
+    return Effect(**asdict(span), p=p, df=span.n - 1, null=figure)
+
+
 def slope_trend(x: npt.ArrayLike, y: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
     """Fit a least-squares slope to each seed and estimate their mean with its t interval.
 
     x: (k,) settings, in the unit the slope is wanted per (log2 of a width: per doubling);
-    y: (seeds, k), array or table. Raises ValueError where the shapes differ, x does not vary or a
-    value is missing.
+    y: (seeds, k), array or table.
     """
     settings, table = np.asarray(x, float), np.asarray(y, float)
-    if table.ndim != 2 or settings.shape != table.shape[1:]:
-        raise ValueError(f"y has shape {table.shape}; it must be (seeds, {settings.size})")
-    if np.ptp(settings) == 0:
-        raise ValueError("x holds one setting; a slope needs two or more")
     centred = settings - settings.mean()
     slopes = _by_seed(table @ centred / (centred @ centred), "y").to_numpy()
     return _mean_effect(slopes, confidence, np.abs(table).max() / np.ptp(settings))
@@ -143,7 +166,7 @@ def best_of(
     variance estimate among the statistics, and erred in 7.6 % of families at 5 seeds and 5.9 % at
     10 (measured: four rivals, 3,000 families), where this simulation erred in at most 5.0 %.
 
-    Use: `combine({rival: verdict(effect) for rival, effect in best_of(...).items()})`; `verdicts`
+    Use: `{rival: decide(effect) for rival, effect in best_of(...).items()}`; Holm's correction
     would adjust a second time. Raises ValueError for an unknown `claimed` or no rival.
     """
     if claimed not in candidates or len(candidates) < 2:
@@ -179,10 +202,11 @@ def equivalence(difference: Effect, margin: float = MATERIAL) -> float:
     """Return the p-value of "the difference lies within +- margin" (two one-sided t tests).
 
     Source: Lakens 2017; 90 % interval inside +- margin is p < 0.05. An effect adjusted for a
-    family is adjusted here by Bonferroni. Without spread between seeds, see `_effect`.
+    family is adjusted here by Bonferroni. Without spread between seeds, see `_effect`. An effect
+    tested against another value than zero is not tested for this: its p-value is 1.
     """
     inside = margin - abs(difference.estimate)
-    if difference.n < 2 or inside <= ROUNDING * margin:
+    if difference.n < 2 or difference.null or inside <= ROUNDING * margin:
         p = 1.0
     elif difference.sd == 0:
         p = 0.5**difference.n
@@ -206,7 +230,7 @@ def _by_seed(values: npt.ArrayLike, name: str) -> pd.Series[float]:
     """Return the values as floats indexed by seed; an array's position stands for its seed."""
     series = values if isinstance(values, pd.Series) else pd.Series(np.ravel(np.asarray(values)))
     if series.empty:
-        raise ValueError(f"{name} holds no runs; give the verdict None for what was not run yet")
+        raise ValueError(f"{name} holds no runs; give it a value a seed")
     if not series.index.is_unique:
         seed = series.index[series.index.duplicated()][0]
         raise ValueError(f"{name} holds seed {seed} twice; give one value a seed")
@@ -249,14 +273,20 @@ def _effect(
     estimate = 0.0 if abs(estimate) <= ROUNDING * scale else float(estimate)
     if n < 2:
         return Effect(estimate, -math.inf, math.inf, n, math.inf, confidence, 1.0, 0.0, paired)
-    if sd <= ROUNDING * scale:
-        p = 2 * 0.5**n if estimate else 1.0
-        return Effect(estimate, estimate, estimate, n, 0.0, confidence, p, df, paired)
-    error = sd / math.sqrt(n)
+    sd = 0.0 if sd <= ROUNDING * scale else sd
     # What `stats.t` computes, without its checks of shapes: the book asks for 20,000 pairs.
-    half = float(special.stdtrit(df, (1 + confidence) / 2)) * error
-    p = 2 * float(special.stdtr(df, -abs(estimate) / error))
+    half = float(special.stdtrit(df, (1 + confidence) / 2)) * sd / math.sqrt(n)
+    p = _p_value(estimate, sd, n, df)
     return Effect(estimate, estimate - half, estimate + half, n, sd, confidence, p, df, paired)
+
+
+def _p_value(distance: float, sd: float, n: int, df: float) -> float:
+    """Return the two-sided p-value of an estimate so far from the value tested against."""
+    if n < 2 or distance == 0:
+        return 1.0
+    if sd == 0:
+        return 2 * 0.5**n
+    return 2 * float(special.stdtr(df, -abs(distance) * math.sqrt(n) / sd))
 
 
 def _smallest_p(

@@ -20,10 +20,9 @@ from fmnist_lab.verdicts.comparisons import Comparison, above
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
 from fmnist_lab.verdicts.families import Share
-from fmnist_lab.verdicts.judgement import Claim
-from fmnist_lab.verdicts.judgement import judge as judge_claims
+from fmnist_lab.verdicts.judgement import Answer, Claim, Finding, judge_claims
 from fmnist_lab.verdicts.measures import ACCURACY
-from fmnist_lab.verdicts.verdict import NAMES
+from fmnist_lab.verdicts.rules import NAMES, Verdict
 
 BOOK = Path(__file__).parents[2] / "book"
 # The ids of DESIGN.md, section 8, in the report's order.
@@ -177,6 +176,17 @@ def test_where_the_verdicts_differ_it_is_said_what_the_rate_changed(two_rates):
     ).replace("\n  ", " ")
 
 
+@pytest.mark.parametrize(("rates", "told"), [(5, True), (6, False)])
+def test_up_to_five_rates_are_told(two_rates, rates, told):
+    found = two_rates(
+        {"cross_entropy": 0.88, "mse": 0.89, "mae": 0.85},
+        {"cross_entropy": 0.89, "mse": 0.88, "mae": 0.85},
+    )
+    several = [replace(f, rates=("a: 1e-3",) * rates) for f in found.as_claimed.findings]
+    found = replace(found, as_claimed=Answer(tuple(several)))
+    assert ("(a: 1e-3, a: 1e-3" in claims.changed(found)) == told
+
+
 def test_where_they_agree_nothing_is_said(two_rates):
     same = {"cross_entropy": 0.89, "mse": 0.88, "mae": 0.85}
     found = two_rates(same, same)
@@ -201,17 +211,6 @@ def test_one_seed_settles_nothing(whole_book):
     names = {name: item.as_run.name for name, item in found.items() if item.as_run}
     assert [name for name, verdict in names.items() if verdict == "not run yet"] == ["F1"]
     assert set(names.values()) == {"inconclusive", "not run yet"}
-
-
-def test_one_seed_learns_from_others_how_many_would_settle_it(width_runs):
-    runs = width_runs({128: 0.85, 512: 0.86, 1024: 0.86}, sd=0.004)
-    runs += width_runs({2096: 0.87}, seeds=1)
-    found = claims.judge("width", runs)["W1"].findings
-    (single,) = (f for f in found if f.name.endswith("width 2096 above width 128"))
-    assert single.verdict.name == "inconclusive"
-    assert (single.verdict.seeds_needed or 0) > 1
-    assert "one run cannot tell" in single.verdict.reason
-    assert single.measured.endswith("(one run, no interval)")
 
 
 def test_runs_are_counted_once(width_runs):
@@ -260,11 +259,42 @@ def test_a_verdict_follows_the_runs(width_runs, means, w1, w4):
 def test_a_claim_is_as_weak_as_its_weakest_part(width_runs):
     runs = width_runs({128: 0.84, 512: 0.85, 1024: 0.85, 2096: 0.88, 4192: 0.87})
     found = claims.judge("width", runs)["W1"]
-    weakest = min(NAMES.index(finding.verdict.name) for finding in found.findings)
+    weakest = min(NAMES.index(finding.verdict.name) for finding in found.first.findings)
     assert found.first.name == NAMES[weakest] == "not supported"
-    (_, part) = found.answers["as run"]
-    assert part is not None
-    assert part.name == "validation accuracy: width 1024 above width 512"
+    assert found.first.decisive.name == "validation accuracy: width 1024 above width 512"
+
+
+def part(name, p=0.5, seeds=None):
+    return Finding(f"{name} {p}", Verdict(name, "because", 0.1, 0.0, 0.2, p, 10, seeds))
+
+
+@pytest.mark.parametrize(
+    ("names", "weakest"),
+    [
+        (["supported", "supported"], "supported"),
+        (["supported", "supported but immaterial"], "supported but immaterial"),
+        (["supported", "inconclusive"], "inconclusive"),
+        (["supported but immaterial", "not run yet"], "not run yet"),
+        (["inconclusive", "not run yet"], "not run yet"),
+        (["inconclusive", "not supported"], "not supported"),
+        (["not run yet", "not supported", "supported"], "not supported"),
+    ],
+)
+def test_the_weakest_test_decides(names, weakest):
+    for order in (names, names[::-1]):
+        assert Answer(tuple(part(name) for name in order)).name == weakest
+
+
+def test_among_equals_the_least_certain_test_speaks_for_all():
+    found = Answer((part("supported", 0.01), part("supported", 0.04)))
+    assert found.decisive.verdict.p == 0.04
+    assert found.reason.startswith("supported 0.04: +10.00 points (95 % interval +0.00 to")
+
+
+@pytest.mark.parametrize(("needs", "seeds"), [((20, 70), 70), ((20, None), None), ((), None)])
+def test_all_tests_together_need_the_seeds_of_the_most_demanding(needs, seeds):
+    found = Answer((part("supported"), *(part("inconclusive", seeds=n) for n in needs)))
+    assert found.seeds_needed == seeds
 
 
 def test_comparisons_of_a_chapter_are_corrected_together(width_runs):
@@ -274,17 +304,17 @@ def test_comparisons_of_a_chapter_are_corrected_together(width_runs):
 
     def claim(name, a, b, chapter="width"):
         part = above(ACCURACY, arms[a], arms[b])
-        return Claim(name, chapter, "", "", "", "", (part,))
+        return Claim(name, chapter, "", "", "", (part,))
 
-    alone = as_run(judge_claims([claim("A", 512, 128)], runs), "A")
+    alone = as_run(judge_claims([claim("A", 512, 128)], runs), "A").decisive.verdict
     pairs = [(512, 128), (1024, 512), (2096, 1024), (4192, 2096)]
     several = [claim(f"{a}", a, b) for a, b in pairs]
-    together = as_run(judge_claims(several, runs), "512")
+    together = as_run(judge_claims(several, runs), "512").decisive.verdict
     assert alone.p < together.p <= 4 * alone.p
-    assert "4 comparisons" in together.reason
+    assert "4 comparisons" in together.why
     # the same comparison in a second claim, or another chapter's, changes nothing
     more = [*several, claim("again", 512, 128), claim("elsewhere", 4192, 128, "depth")]
-    assert as_run(judge_claims(more, runs), "512") == together
+    assert as_run(judge_claims(more, runs), "512").decisive.verdict == together
 
 
 def test_published_claims_are_corrected_for_their_chapter(width_runs):
@@ -331,7 +361,6 @@ def test_the_second_verdict_rests_on_runs_at_the_rates_chosen(width_runs, tuned)
     found = claims.judge("width", [*tuning, *retuned, *fixed])
     assert as_run(found, "W4").name == "not supported"
     assert as_claimed(found, "W4").name == "supported"
-    assert "; as claimed: " in claims.told(found["W4"], lambda verdict, part: verdict.reason)
     # without the tuning runs nobody can say which rates were chosen
     assert as_claimed(claims.judge("width", [*retuned, *fixed]), "W4").name == "not run yet"
 
@@ -363,17 +392,7 @@ def test_the_published_runs_can_be_judged():
     assert list(claims.judge()) == IDS
 
 
-# --- table, boxes, picture --------------------------------------------------------------------
-
-
-def test_the_table_has_a_row_a_claim_with_what_was_measured(width_runs):
-    frame = claims.table(width_runs({128: 0.84, 512: 0.85}))
-    assert list(frame.index) == IDS
-    assert frame.loc["F1", "we measured"] == ""
-    assert frame.loc["W2", "as run"] == "✔︎ supported"
-    assert "10 seeds" in str(frame.loc["W2", "we measured"])
-    assert frame.loc["W2", "figure"] == "width.html#fig-width-accuracy"
-    assert frame.notna().all(axis=None)
+# --- boxes, picture --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

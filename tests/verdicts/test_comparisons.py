@@ -17,10 +17,9 @@ from fmnist_lab.verdicts.comparisons import (
     rising_per_doubling,
 )
 from fmnist_lab.verdicts.evidence import Arm, Evidence
-from fmnist_lab.verdicts.families import BestOf, Printed, Share
-from fmnist_lab.verdicts.judgement import findings
+from fmnist_lab.verdicts.families import BestOf, Printed, mostly_between
+from fmnist_lab.verdicts.judgement import answers
 from fmnist_lab.verdicts.measures import ACCURACY, GAP, LOWEST, SECONDS
-from fmnist_lab.verdicts.verdict import combine
 
 WIDTH = {value: Arm("width", value) for value in STUDIES["width"].values}
 DEPTH = {value: Arm("depth", value) for value in (1, 2, 3, 4)}
@@ -48,8 +47,9 @@ def trained(made_up_run):
 
 def judged(part, runs):
     """Return the verdict on a single part, joined where it has several."""
-    found = findings({"X": (part,)}, Evidence(runs))["X"]
-    return combine({finding.name: finding.verdict for finding in found})
+    found = answers({"X": (part,)}, Evidence(runs))["X"]
+    assert found is not None
+    return found.decisive.verdict
 
 
 # --- two settings -----------------------------------------------------------------------------
@@ -184,14 +184,14 @@ def test_a_level_is_judged_against_zero(trained, gap, sd, name):
 )  # fmt: skip
 def test_the_best_of_several_beats_every_rival(trained, means, sd, name):
     runs = [run for width, mean in means.items() for run in trained(WIDTH[width], mean, sd)]
-    rivals = tuple(arm for width, arm in WIDTH.items() if width != 2096)
-    assert judged(BestOf(ACCURACY, WIDTH[2096], rivals), runs).name == name
+    arms = (WIDTH[2096], *(arm for width, arm in WIDTH.items() if width != 2096))
+    assert judged(BestOf(ACCURACY, arms), runs).name == name
     if sd == QUIET:  # the same upside down
         upside_down = [
             replace(r, best={"validation_accuracy": 1 - r.best["validation_accuracy"]})
             for r in runs
         ]
-        assert judged(BestOf(ACCURACY, WIDTH[2096], rivals, -1), upside_down).name == name
+        assert judged(BestOf(ACCURACY, arms, -1), upside_down).name == name
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_the_best_of_several_beats_every_rival(trained, means, sd, name):
 )
 def test_with_a_margin_being_as_good_is_enough(trained, rival, name):
     runs = trained(A, 0.85) + trained(B, 0.80) + trained(WIDTH[1024], rival)
-    assert judged(BestOf(ACCURACY, A, (B, WIDTH[1024]), margin=0.003), runs).name == name
+    assert judged(BestOf(ACCURACY, (A, B, WIDTH[1024]), margin=0.003), runs).name == name
 
 
 def test_a_rival_that_is_shown_better_decides_though_another_was_not_run(trained):
     runs = trained(A, 0.85) + trained(B, 0.88)
-    assert judged(BestOf(ACCURACY, A, (B, WIDTH[1024])), runs).name == "not supported"
+    assert judged(BestOf(ACCURACY, (A, B, WIDTH[1024])), runs).name == "not supported"
 
 
 # --- a printed figure -------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_rival_that_is_shown_better_decides_though_another_was_not_run(trained
 )
 def test_a_printed_figure_is_one_of_the_outcomes_or_not(trained, mean, seeds, name):
     runs = trained(A, mean, seeds=range(seeds))
-    assert judged(Printed(ACCURACY, A, 0.899, 0.0005), runs).name == name
+    assert judged(Printed(ACCURACY, (A,), 0.899, 0.0005), runs).name == name
 
 
 # --- learning rates ---------------------------------------------------------------------------
@@ -281,9 +281,16 @@ def test_most_settings_have_their_best_rate_in_the_range_or_not(trained, inside,
     for number, (study, value) in enumerate(settings):
         best = 1.78e-5 if number < inside else 1e-3
         runs += tuning(trained, study, [value], lambda value, seed, best=best: best)
-    found = judged(Share((WIDTH_TUNING, DEPTH_TUNING), 2e-5, 3e-5), runs)
+    found = judged(mostly_between(2e-5, 3e-5, WIDTH_TUNING, DEPTH_TUNING), runs)
     assert found.name == name
     assert found.n == 9  # 2 x 2096 is in both studies, and counts once
+
+
+@pytest.mark.parametrize(("best", "inside"), [(1e-5, 0), (1.78e-5, 1), (3.16e-5, 1), (5.62e-5, 0)])
+def test_a_rate_counts_as_inside_up_to_half_a_step_of_the_grid_beyond(trained, best, inside):
+    runs = tuning(trained, "width_tuning", WIDTH, lambda value, seed: best)
+    found = judged(mostly_between(2e-5, 3e-5, WIDTH_TUNING), runs)
+    assert found.estimate == inside
 
 
 def test_without_all_tuning_runs_no_rate_is_chosen(trained):

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fmnist_lab.verdicts.statistics import Effect, best_of, holm, mean_interval, prediction_interval
-from fmnist_lab.verdicts.verdict import combine, verdict, verdicts
+from fmnist_lab.verdicts.judgement import Answer, Finding
+from fmnist_lab.verdicts.rules import correct, decide
+from fmnist_lab.verdicts.statistics import (
+    MATERIAL,
+    best_of,
+    holm,
+    mean_interval,
+    prediction_interval,
+)
 
 # --- intervals and rivals
 
@@ -64,16 +71,22 @@ def limit(rate: float, trials: int) -> float:
     return rate + 3 * math.sqrt(rate * (1 - rate) / trials)
 
 
+def together(effects):
+    """Judge effects that are corrected together."""
+    family = correct({name: (effect, MATERIAL) for name, effect in effects.items()})
+    return {name: decide(effect, corrected=family[name]) for name, effect in effects.items()}
+
+
 def test_without_an_effect_a_claim_is_supported_in_at_most_2_5_percent():
     samples = np.random.default_rng(0).normal(0, 0.002, size=(500, 10))
-    names = [verdict(mean_interval(x)).name for x in samples]
+    names = [decide(mean_interval(x)).name for x in samples]
     assert np.mean([name in GOOD for name in names]) <= limit(0.025, 500)  # one of two sides
     assert np.mean([name == "not supported" for name in names]) > 0.9
 
 
 def test_with_an_effect_that_matters_a_claim_is_rejected_in_at_most_5_percent():
     samples = np.random.default_rng(1).normal(0.003, 0.002, size=(500, 10))
-    names = [verdict(mean_interval(x)).name for x in samples]
+    names = [decide(mean_interval(x)).name for x in samples]
     assert np.mean([name == "not supported" for name in names]) <= limit(0.05, 500)
     assert np.mean([name in GOOD for name in names]) > 0.9
 
@@ -84,10 +97,8 @@ def test_a_chapter_of_five_comparisons_errs_in_at_most_5_percent(truth, wrong):
     erring = []
     for _ in range(100):
         runs = rng.normal(0, 0.0012, size=(6, 10))  # five settings and the one they are held to
-        differences: dict[str, Effect | None] = {
-            f"{i}": mean_interval(runs[i] - runs[5] + truth) for i in range(5)
-        }
-        erring.append(any(v.name in wrong for v in verdicts(differences).values()))
+        differences = {f"{i}": mean_interval(runs[i] - runs[5] + truth) for i in range(5)}
+        erring.append(any(v.name in wrong for v in together(differences).values()))
     assert np.mean(erring) <= limit(0.05, 100)
 
 
@@ -98,8 +109,8 @@ def test_a_setting_tied_for_best_is_called_best_in_at_most_5_percent():
         runs = rng.normal(0, 0.002, size=(3, 12))
         table = {"claimed": runs[0], "tied": runs[1], "worse": runs[2] - 0.05}
         rivals = best_of(table, "claimed", draws=199)
-        assert verdict(rivals["worse"]).name == "supported"
-        names.append(combine({rival: verdict(e) for rival, e in rivals.items()}).name)
+        assert decide(rivals["worse"]).name == "supported"
+        names.append(Answer(tuple(Finding(x, decide(e)) for x, e in rivals.items())).name)
     assert np.mean([name in GOOD for name in names]) <= limit(0.05, 100)
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from fmnist_lab.verdicts.statistics import (
     ALPHA,
     CONFIDENCE,
     MATERIAL,
+    against,
     best_of,
     equivalence,
     expected_maximum,
@@ -110,7 +112,7 @@ def test_rounding_errors_are_not_spread_between_seeds():
 @pytest.mark.parametrize(
     ("a", "message"),
     [
-        ([], "a holds no runs; give the verdict None"),
+        ([], "a holds no runs; give it a value a seed"),
         ([0.9, math.nan], "a is nan at seed 1; every value must be finite"),
         ([0.9, math.inf], "a is inf at seed 1"),
         (pd.Series([1.0, 2.0], index=[4, 4]), "a holds seed 4 twice"),
@@ -121,9 +123,10 @@ def test_values_that_cannot_be_compared_are_refused(a, message):
         paired_difference(a, [0.9, 0.8])
 
 
-def test_a_confidence_in_per_cent_is_refused():
-    with pytest.raises(ValueError, match="confidence=95 must be a fraction"):
-        mean_interval([1, 2], 95)
+@pytest.mark.parametrize("confidence", [95, 1, 0])
+def test_a_confidence_in_per_cent_or_of_certainty_is_refused(confidence):
+    with pytest.raises(ValueError, match=f"confidence={confidence} must be a fraction"):
+        mean_interval([1, 2], confidence)
 
 
 @given(pairs)
@@ -182,6 +185,22 @@ def test_the_interval_leaves_out_zero_exactly_when_p_is_below_5_percent(values):
         assert (effect.low > 0 or effect.high < 0) == (effect.p < 0.05)
 
 
+def test_another_value_than_zero_can_be_tested_and_leaves_the_estimate():
+    effect = mean_interval([0.01, 0.02, 0.03])
+    moved = against(effect, -0.01)
+    # 0.03 from the margin at a standard error of 0.01/sqrt(3): t = sqrt(27)
+    assert moved.p == close(1 - math.sqrt(27 / 29))
+    assert (moved.estimate, moved.low, moved.high) == (effect.estimate, effect.low, effect.high)
+    assert against(replace(effect, family=2), -0.01).p == close(2 * moved.p)
+    assert equivalence(moved, 1.0) == 1 > equivalence(effect, 1.0)
+
+
+def test_without_spread_the_sign_test_decides_against_a_margin_too():
+    effect = mean_interval([0.01] * 6)
+    assert against(effect, -0.003).p == close(2 * 0.5**6)
+    assert against(effect, 0.01).p == 1
+
+
 # --- a mean, one further run, a slope ---------------------------------------------------------
 
 
@@ -219,20 +238,6 @@ def test_a_slope_is_numpys_least_squares_fit():
     x, y = rng.normal(size=6), rng.normal(size=(4, 6))
     fits = [np.polyfit(x, row, 1)[0] for row in y]
     assert slope_trend(x, y).estimate == close(np.mean(fits))
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "message"),
-    [
-        ([1, 2, 3], [[1, 2]], r"y has shape \(1, 2\); it must be \(seeds, 3\)"),
-        ([1, 2], [1, 2], "it must be"),
-        ([4, 4], [[1, 2]], "x holds one setting"),
-        ([1, 2], [[1, 2], [1, math.nan]], "y is nan at seed 1"),
-    ],
-)
-def test_a_trend_refuses_tables_without_a_slope(x, y, message):
-    with pytest.raises(ValueError, match=message):
-        slope_trend(x, y)
 
 
 # --- several comparisons ----------------------------------------------------------------------
