@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fmnist_lab.config import LOSS_WORDS, Config, scientific
@@ -15,10 +16,12 @@ from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
 from fmnist_lab.sweeps.tuning import NESTED_SEEDS, Bracket, Tuning
 
-from .measures import Measure
+from .measures import ACCURACY, Measure
 
 # Where each setting is repeated at the learning rate that suits it.
 RETUNED = {name: f"{name}_retuned" for name in ("loss", "depth", "width", "batch_size")}
+# Where each setting is run at every rate with ten seeds, so that a verdict holds the choice's luck.
+NESTED = {name: f"{name}_nested" for name in ("loss", "batch_size")}
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Evidence:
     """Find runs by study and setting.
 
     `retuned` answers questions about a study with the runs of its counterpart in `RETUNED`. Which
-    learning rate that study trained each setting with follows from the tuning runs given.
+    learning rate that study trained each setting with follows from the tuning runs given. Where all
+    settings compared are tuned in `NESTED` too, it answers with the runs of that.
     """
 
     def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
@@ -70,6 +74,30 @@ class Evidence:
         tuning = isinstance(study, Tuning)
         return {seed: found[seed] for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning}
 
+    def compared(self, arms: Sequence[Arm]) -> dict[Arm, dict[int, Run]]:
+        """Return the runs of arms that are compared, by seed."""
+        nested = {arm: self._nested(arm) for arm in arms if self.retuned}
+        whole = nested and all(nested.values())
+        return nested if whole else {arm: self.of(arm) for arm in arms}
+
+    def _nested(self, arm: Arm) -> dict[int, Run]:
+        """Return by seed the run at the rate that the other seeds choose; none unless all ran.
+
+        Of rates with equal means the lowest is chosen, as in `Tuning`.
+        """
+        if arm.study not in NESTED:
+            return {}
+        study = STUDIES[NESTED[arm.study]]
+        setting = replace(study.base, seed=0, **{study.swept: arm.value})
+        rates = sorted(study.grid["learning_rate"])
+        grid = [self._runs.get(replace(setting, learning_rate=rate), {}) for rate in rates]
+        if not all(seed in runs for runs in grid for seed in study.seeds):
+            return {}
+        reached = [[ACCURACY.of(runs[seed]) for seed in study.seeds] for runs in grid]
+        table = np.array(reached, float)  # (rates, seeds)
+        chosen = (table.sum(1, keepdims=True) - table).argmax(0)
+        return {seed: grid[n][seed] for seed, n in zip(study.seeds, chosen, strict=True)}
+
     def chosen(self, arm: Arm) -> float | None:
         """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""
         tuning = self._study(arm).tuned_by
@@ -92,7 +120,7 @@ class Evidence:
         all only bound it. A learning rate outside its setting's closed bracket was not run and
         need not be: it counts as minus infinity.
         """
-        found = {arm: self.of(arm) for arm in arms}
+        found = self.compared(arms)
         rows = {}
         for seed in sorted(set().union(*found.values())):
             runs = [found[arm].get(seed) for arm in arms]

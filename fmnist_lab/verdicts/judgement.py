@@ -9,7 +9,7 @@ from fmnist_lab.config import scientific
 from fmnist_lab.runs.run import Run
 
 from .comparisons import Part
-from .evidence import Arm, Evidence
+from .evidence import RETUNED, Arm, Evidence
 from .rules import NAMES, Name, Verdict, correct
 
 
@@ -146,8 +146,8 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
                 run.config
                 for parts, there in ((claim.parts, evidence), (claim.second, retuned))
                 for part in parts
-                for arm in part.arms
-                for run in there.of(arm).values()
+                for found in there.compared(part.arms).values()
+                for run in found.values()
             }
             first = as_run[claim.id]
             if claim.missing:
@@ -189,6 +189,9 @@ def answers(parts: Mapping[str, tuple[Part, ...]], evidence: Evidence) -> dict[s
 
 
 def rates_of(arms: Sequence[Arm], evidence: Evidence) -> tuple[str, ...]:
-    """Say at which learning rate, chosen for it, each setting ran; nothing of those as run."""
-    chosen = {arm: evidence.chosen(arm) for arm in arms}
-    return tuple(f"{arm}: {scientific(rate)}" for arm, rate in chosen.items() if rate)
+    """Say at which learning rates, chosen for it, each setting ran; nothing of those as run."""
+    tuned = evidence.compared([arm for arm in arms if evidence.retuned and arm.study in RETUNED])
+    rates = {
+        arm: {run.config.learning_rate for run in runs.values()} for arm, runs in tuned.items()
+    }
+    return tuple(f"{a}: {' or '.join(map(scientific, sorted(r)))}" for a, r in rates.items() if r)
