@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--to", type=Path, default=Path("speed.json"), metavar="FILE",
-        help="the results; the book shows fmnist_lab/pictures/speed.json (speed.json)",
+        help="the results; the book shows fmnist_lab/facts/speed.json (speed.json)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     for name in ("repeats", "limit"):

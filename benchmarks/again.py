@@ -3,7 +3,7 @@
     python -m benchmarks.again loss width --device cuda
 
 Only runs that were published from another kind of device are trained, each once; interrupted, the
-same command goes on. What they reach is kept in `facts.devices.RESULTS`, which the chapter on
+same command goes on. What they reach is kept in `facts.equivalences.RESULTS`, which the chapter on
 method holds against what is published.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from fmnist_lab import data
 from fmnist_lab.config import ConfigError
-from fmnist_lab.facts import devices
+from fmnist_lab.facts import equivalences
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.crew import Worker, resolve, stacks
@@ -54,13 +54,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("studies", nargs="+", choices=STUDIES, metavar="STUDY")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--least", type=int, default=0, metavar="WIDTH", help="none narrower (0)")
-    parser.add_argument("--to", type=Path, default=devices.RESULTS, metavar="FILE")
+    parser.add_argument("--to", type=Path, default=equivalences.RESULTS, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
         device = resolve(options.device)
         here = environment.name(device, threads=1)
         entries = json.loads(options.to.read_text()) if options.to.exists() else []
-        there = {devices.config(each) for each in entries if each["device"] == here}
+        there = {equivalences.config(each) for each in entries if each["device"] == here}
     except ConfigError as error:
         parser.error(str(error))
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from fmnist_lab.pictures.speed import SCHEMA
+from fmnist_lab.facts.benchmark import SCHEMA
 from fmnist_lab.training.environment import commit, processor, usable_cpus
 
 from .host import Host, State

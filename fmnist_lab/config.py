@@ -111,6 +111,11 @@ class Config:
         own = {"weights": self.weights_seed, "order": self.order_seed}.get(stream)
         return self.seed if own is None else own
 
+    @property
+    def steps_an_epoch(self) -> int:
+        """How many batches an epoch has; the last may be smaller."""
+        return -(-self.train_size // self.batch_size)
+
     def identity(self) -> dict[str, Any]:
         """Return the fields that differ from their default, by name.
 

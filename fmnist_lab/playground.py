@@ -24,9 +24,10 @@ from torch import Tensor
 from . import pictures
 from .config import BOUNDS, NAMED, Config, ConfigError, names, number, scientific
 from .data import Data, split
-from .pictures.mistakes import Predictions
+from .pictures.images import gallery
 from .pictures.style import STYLE
 from .runs import records
+from .runs.predictions import Predictions
 from .runs.run import HISTORY, Run
 from .runs.runs import Runs
 from .sweeps.crew import Crew, Worker, insisted
@@ -261,7 +262,7 @@ class Learnt:
         """Show the first layer's weights, a tile a neuron; grey is zero."""
         weights = self.weights[:NEURONS]
         scale = weights.abs().amax(1, keepdim=True).clamp_min(1e-12)
-        pictures.gallery(0.5 + weights / scale / 2, columns=ACROSS, ax=ax)
+        gallery(0.5 + weights / scale / 2, columns=ACROSS, ax=ax)
 
 
 def words(ax: Axes, sentence: str) -> None:

@@ -174,6 +174,19 @@ def make_up_run(config: Config, *, accuracy: float = 0.5, epochs: int = 2, **fie
     return Run(**(values | fields))  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def with_curve(made_up_run):
+    """Return a function that makes a run with these values of one metric, an epoch each."""
+
+    def make(values, metric="validation_accuracy", seed=0, **fields):
+        best = {"best_epoch": fields.pop("best_epoch")} if "best_epoch" in fields else {}
+        run = made_up_run(Config(seed=seed, **fields), epochs=len(values), **best)
+        run.history[metric][:] = values
+        return run
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start Chromium without a sandbox (as root it has none) and without calls of its own."""

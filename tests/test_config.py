@@ -200,6 +200,11 @@ def test_softmax_regression_given_layers_again_wants_a_width():
     assert replace(Config(depth=0), depth=1, width=16) == Config(width=16)
 
 
+@pytest.mark.parametrize(("size", "steps"), [(4, 3), (5, 2), (10, 1), (11, 1)])
+def test_the_last_batch_of_an_epoch_may_be_smaller(size, steps):
+    assert Config(train_size=10, batch_size=size).steps_an_epoch == steps
+
+
 @given(configs, st.randoms())
 def test_a_config_survives_as_a_mapping_in_any_order(config, random):
     items = list(asdict(config).items())

@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from fmnist_lab.config import LOSS_NAMES, Config
-from fmnist_lab.pictures import curves, dots, explorer, rates
+from fmnist_lab.facts import explorer
+from fmnist_lab.pictures import curves, dots, rates
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import ENDINGS
 from fmnist_lab.sweeps.sweep import sweep

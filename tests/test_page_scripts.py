@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, Route, expect
 
 from fmnist_lab.config import LOSS_NAMES, Config
-from fmnist_lab.pictures import explorer
+from fmnist_lab.facts import explorer
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.training.losses import LOSSES
@@ -168,6 +168,14 @@ def test_an_address_that_names_no_setting_is_answered_in_a_sentence(page, addres
     page.goto(f"{address}/explorer.html#a=hinge,1,2,3,4,5")
     wanted = "No published runs have the setting hinge,1,2,3,4,5."
     expect(page.locator(".note")).to_have_text(wanted)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["toString", "constructor", "nothing"])
+def test_an_address_that_names_no_curve_shows_validation_accuracy(page, address, name):
+    page.goto(f"{address}/explorer.html#curve={name}")
+    expect(page.locator("[name=metric]")).to_have_value("validation_accuracy")
+    expect(page.locator(".difference")).to_contain_text("B minus A")
 
 
 @pytest.mark.browser

@@ -1,8 +1,8 @@
-from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method, width
-from .common import glue
-from .devices import again
+from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method
+from .common import glue, of_runs
+from .equivalences import again, precision
+from .explorer import all_settings
 from .images import best_model, overlap, pixels, split, twins
-from .machine import gains, gpu, speed
 from .tables import (
     beside_report,
     bracketing,
@@ -11,13 +11,15 @@ from .tables import (
     machines,
     near_twins,
     parameters,
-    precision,
+    reached,
+    summary,
     tuning,
     validation_counts,
 )
 
 __all__ = [
     "again",
+    "all_settings",
     "batch_size",
     "beside_report",
     "best_model",
@@ -27,22 +29,21 @@ __all__ = [
     "depth",
     "findings",
     "fixed",
-    "gains",
     "glue",
-    "gpu",
     "learning_rate",
     "loss",
     "machines",
     "method",
     "near_twins",
+    "of_runs",
     "overlap",
     "parameters",
     "pixels",
     "precision",
-    "speed",
+    "reached",
     "split",
+    "summary",
     "tuning",
     "twins",
     "validation_counts",
-    "width",
 ]

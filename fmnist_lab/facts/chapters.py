@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
 import torch
 
 from fmnist_lab.config import scientific
-from fmnist_lab.pictures import label, luckiest, steps_an_epoch
+from fmnist_lab.pictures import label
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -20,81 +20,68 @@ from fmnist_lab.training.model import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum, paired_difference
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import CHANCE
-from fmnist_lab.verdicts.statistics import MATERIAL
+from fmnist_lab.verdicts.statistics import MATERIAL, luckiest
 
-from .common import NAN, Facts, mean, means, of_runs, of_table, widest
-from .devices import again, told
+from .common import NAN, Facts, mean, of_runs, ranks
+from .equivalences import again, device_facts
 
 REPORTED_RATES = (1.5e-5, 2.35e-4)  # the report's Table 1
 
 
-def width(runs: Sequence[Run]) -> Facts:
-    """Return the facts of the chapter on width."""
-    return of_runs(runs)
-
-
-def depth(runs: Sequence[Run]) -> Facts:
+def depth(runs: Runs) -> Facts:
     """Return the facts of the chapter on depth: ranges are in points."""
-    frame = Runs(runs).table()
-    ranked = means(frame, "depth")
-    hidden = ranked[ranked.index > 0]
+    frame = runs.table()
     sizes = [parameter_count(run.config.depth, run.config.width) for run in runs] or [0]
-    return of_table(frame, "depth") | {
+    return of_runs(frame, "depth") | {
         "smallest": min(sizes),
         "largest": max(sizes),
-        "best_depth": str(ranked.index[0]) if len(ranked) else "none",
-        "best_mean": float(ranked.max()),
-        "hidden_range": float(hidden.max() - hidden.min()),
-        "seed_range": widest(frame, "depth"),
+        "hidden_range": ranks(frame[frame["depth"] > 0], "depth")["range"],
         "tuning_there": len(DEPTH_TUNING.recorded()),
     }
 
 
-def loss(runs: Sequence[Run], readings: Iterable[Run]) -> Facts:
+def loss(runs: Runs, readings: Runs) -> Facts:
     """Return the facts of the chapter on losses; `readings` are the published runs of all losses.
 
     `zeros_*` and `sure_mse` are losses of made-up logits: ten zeros, and 10 for the right class.
     """
     target = torch.eye(10)[:, :1]
-    frame, ranked = Runs(runs).table(), means(Runs(runs).table(), "loss")
+    frame = runs.table()
     zeros = {name: float(LOSSES[name].value(0 * target, target)) for name in LOSSES}
-    facts = of_table(frame, "loss") | {
+    facts = of_runs(frame, "loss") | {
         "zeros_cross_entropy": zeros["cross_entropy"],
         "zeros_mse": zeros["mse"],
         "ratio": zeros["cross_entropy"] / zeros["mse"],
         "sure_mse": float(LOSSES["mse"].value(10 * target, target)),
     }
-    for place, at in {"highest": 0, "lowest": -1}.items():
-        facts[place] = label(ranked.index[at]) if len(ranked) else "none"
-        facts[f"{place}_mean"] = float(ranked.iloc[at]) if len(ranked) else NAN
-    published = 100 * Runs(readings).table().groupby("loss")["validation_accuracy"].mean()
+    published = 100 * readings.table().groupby("loss")["validation_accuracy"].mean()
     for rival in ("mse", "mae"):
         lead = published.get("cross_entropy", NAN) - published.get(rival, NAN)
         facts[f"lead_over_{rival}"] = f"{lead:+.2f}".replace("-", "−")
     return facts
 
 
-def learning_rate(runs: Sequence[Run], backdrop: Sequence[Run]) -> Facts:
+def learning_rate(runs: Runs, backdrop: Runs) -> Facts:
     """Return the facts of the chapter on learning rates."""
-    frame = Runs(runs).table()
-    ranked = means(frame, "learning_rate")
+    frame = runs.table()
+    facts, rates = of_runs(frame, "learning_rate"), sorted(set(frame["learning_rate"]))
     published = study("learning_rate")
     low, high = REPORTED_RATES
     base = published.base
-    steps = base.epochs * math.ceil(base.train_size / base.batch_size)
+    steps = base.epochs * base.steps_an_epoch
     grid, tuning_seeds = study("width_tuning").grid["learning_rate"], study("width_tuning").seeds
     capped = frame[frame["stopped_by"] == "epochs"].groupby("learning_rate").size()
     of = frame.groupby("learning_rate").size().to_dict()
     where = ", ".join(f"{n} of {of[rate]} at {label(rate)}" for rate, n in capped.items())
-    edge = len(ranked) == 0 or ranked.index[0] in (ranked.index.min(), ranked.index.max())
+    edge = facts["best"] in map(label, rates[:1] + rates[-1:])
 
     def after(rate: float, epoch: int) -> str:
-        there = [r for r in runs if r.config.learning_rate == rate and r.epochs >= epoch]
-        there += [r for r in backdrop if r.config.learning_rate == rate and r.epochs >= epoch]
+        every = [r for r in [*runs, *backdrop] if r.config.learning_rate == rate]
+        there = [r for r in every if r.epochs >= epoch]
         reached = [r.history["validation_accuracy"][epoch - 1] or CHANCE for r in there]
         return f"{100 * mean(reached):.1f} %" if reached else "(no run shown)"
 
-    facts = of_table(frame, "learning_rate") | {
+    return facts | {
         "distinct": len(published.values),
         "outside": sum(not low <= rate <= high for rate in published.values),
         "capped_where": where or "none at any rate",
@@ -110,63 +97,55 @@ def learning_rate(runs: Sequence[Run], backdrop: Sequence[Run]) -> Facts:
         "grid_high": label(grid[-1]),
         "tuning_seeds": len(tuning_seeds),
     }
-    for place, at in {"best": 0, "second": 1}.items():
-        facts[f"{place}_rate"] = label(float(ranked.index[at])) if len(ranked) > at else "nan"
-        facts[f"{place}_mean"] = float(ranked.iloc[at]) if len(ranked) > at else NAN
-    return facts
 
 
-def batch_size(runs: Sequence[Run], timed: Sequence[Run], recorded: Sequence[Run]) -> Facts:
+def batch_size(runs: Runs, timed: Sequence[Run], recorded: Sequence[Run]) -> Facts:
     """Return the facts of the chapter on batch sizes.
 
     `timed` are the runs made on one device, `recorded` those whose step losses are drawn.
     """
-    frame = Runs(runs).table()
-    ranked = means(frame, "batch_size")
-    steps = [steps_an_epoch(run) for run in runs] or [0]
-    waits = [run.config.patience * steps_an_epoch(run) for run in runs] or [0]
-    facts = of_table(frame, "batch_size") | {
+    frame = runs.table()
+    steps = [run.config.steps_an_epoch for run in runs] or [0]
+    waits = [run.config.patience * run.config.steps_an_epoch for run in runs] or [0]
+    facts = of_runs(frame, "batch_size") | {
         "most_steps": max(steps),
         "fewest_steps": min(steps),
         "longest_wait": max(waits),
         "shortest_wait": min(waits),
         "timed": len(timed),
         "timed_on": str(timed[0].device) if timed else "none",
-        "best_size": str(ranked.index[0]) if len(ranked) else "none",
-        "size_range": float(ranked.max() - ranked.min()),
-        "seed_range": widest(frame, "batch_size"),
-        "an_epoch": sum(steps_an_epoch(run) for run in recorded),
+        "an_epoch": sum(run.config.steps_an_epoch for run in recorded),
         "all_steps": sum(len(run.losses_by_step()) for run in recorded),
         "spread": NAN,
         "spread_of_mean": NAN,
     }
     for run in recorded:
-        last = run.losses_by_step()[-steps_an_epoch(run) :].astype(float)
+        last = run.losses_by_step()[-run.config.steps_an_epoch :].astype(float)
         facts |= {"spread": last.std(), "spread_of_mean": last.std() / len(last) ** 0.5}
     return facts
 
 
-def method(runs: Sequence[Run], rates: pd.DataFrame) -> Facts:
+def method(runs: Runs, rates: pd.DataFrame) -> Facts:
     """Return the facts of the chapter on method: accuracies in per cent, differences in points.
 
     `runs` differ in nothing but the seed; `rates` is the table of runs at two learning rates.
     """
-    frame, config = Runs(runs).table(), runs[0].config
+    frame, config = runs.table(), runs[0].config
     accuracy = 100 * frame["validation_accuracy"]
     gaps = [abs(a - b) for a, b in combinations(accuracy, 2)]
     average, sd = float(accuracy.mean()), float(accuracy.std())
     lead = luckiest(accuracy, 6) - average if len(accuracy) >= 6 else None
     pivot = rates.pivot(index="seed", columns="learning_rate", values="validation_accuracy")
     low, high = (100 * pivot.dropna()[rate] for rate in (2.05e-4, 2.05e-3))
-    return of_table(frame) | {
-        **told(again()),
+    return of_runs(frame) | {
+        **device_facts(again()),
         "minutes": float(frame["seconds"].sum() / 60),
         "network": f"{config.depth} × {config.width}",
         "loss": config.loss.replace("_", "-"),
         "batch": config.batch_size,
         "rate": scientific(config.learning_rate),
         "parameters": f"{parameter_count(config.depth, config.width):,}",
-        "steps": math.ceil(config.train_size / config.batch_size),
+        "steps": config.steps_an_epoch,
         "bumped": sum(bumped(run) for run in runs),
         "mean": average,
         "sd": sd,
@@ -204,7 +183,7 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
     seeds = frame.groupby(settings).size()
     both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
     settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]
-    return of_table(frame) | {
+    return of_runs(frame) | {
         "claims": len(found),
         "supported": told("supported"),
         "immaterial": told("supported but immaterial"),
@@ -224,8 +203,9 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
     """Return what the book's first page says it found: accuracies in %, differences in points."""
 
     def reached(name: str, value: object) -> pd.Series[float]:
-        runs = [r for r in study(name).recorded() if getattr(r.config, study(name).swept) == value]
-        return 100 * Runs(runs).table().set_index("seed")["validation_accuracy"]
+        frame = study(name).recorded().table()
+        there = frame[frame[study(name).swept] == value]
+        return 100 * there.set_index("seed")["validation_accuracy"]
 
     narrow, wide = reached("width", 128), reached("width", 4192)
     own, own_wide = (reached("width_retuned", width) for width in (128, 4192))

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmnist_lab.runs.run import Run
-from fmnist_lab.runs.runs import Runs
+from fmnist_lab.pictures import label
 from fmnist_lab.verdicts.measures import CHANCE
 
 NAN = float("nan")
@@ -25,16 +24,18 @@ def glue(facts: Mapping[str, Any]) -> None:
         put(name, value.item() if isinstance(value, np.generic) else value, display=False)
 
 
-def of_runs(runs: Iterable[Run], by: str | None = None) -> Facts:
-    """Return how many runs there are, their hours, devices, and how many hit the cap on epochs.
+def framed(rows: Iterable[tuple[str, Mapping[str, Any]]], corner: str) -> pd.DataFrame:
+    """Return a table of named rows, as a page shows it; `corner` heads their names."""
+    named = list(rows)
+    frame = pd.DataFrame([row for _, row in named], [name for name, _ in named])
+    return frame.rename_axis(columns=corner)
 
-    With a hyperparameter `by`, also the number of seeds of each of its values, as in "3 to 10".
+
+def of_runs(frame: pd.DataFrame, by: str | None = None) -> Facts:
+    """Return how many runs a table has, their hours, devices, and how many hit the cap on epochs.
+
+    With a hyperparameter `by`, also the `ranks` of its values.
     """
-    return of_table(Runs(runs).table(), by)
-
-
-def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
-    """Return what `of_runs` does, from a table of runs."""
     facts = {
         "runs": len(frame),
         "hours": float(frame["seconds"].sum() / 3600),
@@ -42,10 +43,7 @@ def of_table(frame: pd.DataFrame, by: str | None = None) -> Facts:
         "capped": int((frame["stopped_by"] == "epochs").sum()),
         "precision": " and ".join(PRECISE[p] for p in PRECISE if p in set(frame["precision"])),
     }
-    if by:
-        counts = frame.groupby(by).size()
-        facts["seeds"] = " to ".join(str(n) for n in sorted({*counts.agg(["min", "max"])}))
-    return facts
+    return facts | ranks(frame, by) if by else facts
 
 
 def devices(trained: pd.Series[str]) -> str:
@@ -65,19 +63,25 @@ def either(counts: Sequence[str]) -> str:
     return " or ".join([*(count.split()[0] for count in counts[:-1]), counts[-1]])
 
 
-def means(frame: pd.DataFrame, by: str) -> pd.Series:
-    """Return the mean accuracy of each value of `by` in per cent, from high to low.
+def ranks(frame: pd.DataFrame, by: str) -> Facts:
+    """Return which values of `by` have the best mean accuracy, the second best and the worst.
 
-    A run that diverged at once has learnt nothing, and counts as guessing.
+    `seeds` is how many runs each value has, as in "3 to 10". Means are in per cent; a run that
+    diverged at once has learnt nothing, and counts as guessing. `range` are the points from the
+    worst mean to the best, `seed_range` the most that two runs of one and the same value differ by.
     """
-    accuracy = 100 * frame["validation_accuracy"].fillna(CHANCE)
-    return accuracy.groupby(frame[by], sort=False).mean().sort_values(ascending=False)
-
-
-def widest(frame: pd.DataFrame, by: str) -> float:
-    """Return the most points that two runs of one and the same value of `by` differ by."""
-    grouped = frame.groupby(by)["validation_accuracy"]
-    return float(100 * (grouped.max() - grouped.min()).max())
+    accuracy = 100 * frame["validation_accuracy"]
+    means = accuracy.fillna(100 * CHANCE).groupby(frame[by], sort=False).mean()
+    means = means.sort_values(ascending=False)
+    runs = accuracy.groupby(frame[by])
+    facts: Facts = {
+        "seeds": " to ".join(str(n) for n in sorted({*runs.size().agg(["min", "max"])})),
+        "range": float(means.max() - means.min()),
+        "seed_range": float((runs.max() - runs.min()).max()),
+    }
+    for place, one in {"best": means[:1], "second": means[1:2], "worst": means[-1:]}.items():
+        facts |= {place: label(one.index[0]) if len(one) else "none", f"{place}_mean": one.max()}
+    return facts
 
 
 def mean(values: Any) -> float:

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from fmnist_lab import data
 from fmnist_lab.config import BOUNDS
-from fmnist_lab.pictures import Predictions
-from fmnist_lab.runs.run import Run
+from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.verdicts.measures import loss_rise
 
-from .common import Facts, mean, of_table
+from .common import Facts, mean, of_runs
 from .tables import classes
 
 MANY = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # what is worn above, and mixed up most
@@ -114,12 +113,12 @@ def mixed_up(counts: np.ndarray, upper: Sequence[str]) -> Facts:
     }
 
 
-def best_model(runs: Sequence[Run], found: Predictions) -> Facts:
+def best_model(runs: Runs, found: Predictions) -> Facts:
     """Return the facts of the chapter on the best model: shares in per cent, gaps in points.
 
     `runs` differ in nothing but the seed; `found` are their predictions of the test images.
     """
-    frame, counts = Runs(runs).table(), found.confusion()
+    frame, counts = runs.table(), found.confusion()
     recall = counts.diagonal() / np.maximum(counts.sum(1), 1)
     test, size = mean(frame["test_accuracy"]), len(found.labels)
     error = 100 * sqrt(test * (1 - test))
@@ -133,7 +132,7 @@ def best_model(runs: Sequence[Run], found: Predictions) -> Facts:
     )
     single = "One run has no spread, so this page gives no interval yet."
     several = "Each run has a seed of its own."
-    return of_table(frame) | confused | {
+    return of_runs(frame) | confused | {
         "several": [none, single, several][min(len(frame), 2)],
         "drop": mean(drop),
         "drop_low": float(drop.min()),

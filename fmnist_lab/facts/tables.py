@@ -1,4 +1,4 @@
-"""Tables that one page shows."""
+"""Tables of a page, as its reader sees them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,70 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import LOSS_WORDS, Config, scientific
-from fmnist_lab.pictures import label
-from fmnist_lab.pictures.style import FEWEST
+from fmnist_lab.config import Config, scientific
+from fmnist_lab.pictures.style import FEWEST, NAMES, grouped, label
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
-from fmnist_lab.verdicts import equivalence, mean_interval, reproduced
-from fmnist_lab.verdicts.statistics import MATERIAL, holm
+from fmnist_lab.verdicts import reproduced
+from fmnist_lab.verdicts.measures import curve, epochs_to
+
+from .common import framed
 
 PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
+
+
+def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return one row a setting: validation accuracy, its standard deviation, gap, epochs, time.
+
+    How many runs hit the cap on epochs or diverged is told where any did.
+    """
+    rows = {}
+    for value, group in frame.groupby(by, sort=False):
+        accuracy = 100 * group["validation_accuracy"]
+        rows[label(value)] = {
+            "seeds": len(group),
+            "accuracy (%)": f"{accuracy.mean():.2f}",
+            "SD": f"{accuracy.std():.2f}" if len(group) > 1 else "–",
+            "gap (points)": f"{100 * group['gap'].mean():.2f}",
+            "best epoch": f"{group['best_epoch'].mean():.1f}",
+            "hit the cap": int((group["stopped_by"] == "epochs").sum()),
+            "diverged": int((group["stopped_by"] == "divergence").sum()),
+            "seconds": f"{group['seconds'].mean():,.0f}",
+        }
+    told = framed(rows.items(), NAMES.get(by, by))
+    never = [name for name in ("hit the cap", "diverged") if rows and not told[name].any()]
+    return told.drop(columns=never)
+
+
+def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
+    """Return one row a setting: epochs, steps and seconds until validation accuracy is `target`.
+
+    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch;
+    a dash stands where none does.
+    """
+    rows = {}
+    for value, group in grouped(runs, by).items():
+        there = [r for r in group if max(curve(r, "validation_accuracy"), default=0.0) >= target]
+        epochs = [epochs_to(run, target) for run in there]
+        steps = [n * run.config.steps_an_epoch for n, run in zip(epochs, there, strict=True)]
+        times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
+        rows[label(value)] = {
+            "runs": len(group),
+            "reached it": len(there),
+            "epochs": f"{np.mean(epochs):.1f}" if there else "–",
+            "steps": f"{np.mean(steps):,.0f}" if there else "–",
+            "seconds": f"{np.mean(times):,.1f}" if there else "–",
+        }
+    return framed(rows.items(), NAMES.get(by, by))
 
 
 def tuning(*tunings: Tuning) -> pd.DataFrame:
@@ -42,7 +90,7 @@ def tuning(*tunings: Tuning) -> pd.DataFrame:
                 "chosen": scientific(found.chosen) if found.chosen else "not run yet",
                 "why no other": found.reason(grid),
             }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="setting")
+    return framed(rows.items(), "setting")
 
 
 def bracketing() -> pd.DataFrame:
@@ -51,7 +99,7 @@ def bracketing() -> pd.DataFrame:
     A bracket is begun at each rate of the grid in turn. `rates run` is their mean number; `most
     lost`, in points, how far below the grid's best the worst choice of any start lies.
     """
-    rows: dict[Config, tuple[str, float, str, float]] = {}
+    rows: dict[Config, tuple[str, dict[str, Any]]] = {}
     for each in (each for each in STUDIES.values() if isinstance(each, Tuning)):
         grid, frame = sorted(each.grid["learning_rate"]), each.means()
         frame = frame[frame["count"] == len(each.seeds)]
@@ -64,15 +112,16 @@ def bracketing() -> pd.DataFrame:
             starts = [bracket(means, grid, start) for start in grid]
             lost = [max(means.values()) - means[found.chosen] for found in starts if found.chosen]
             name = f"{setting.depth} × {setting.width}, batch {setting.batch_size}"
+            name += "" if setting.loss == "cross_entropy" else f", {label(setting.loss)}"
             rows[setting] = (
-                name if setting.loss == "cross_entropy" else f"{name}, {LOSS_WORDS[setting.loss]}",
-                round(sum(len(found.rates) for found in starts) / len(starts), 1),
-                f"{lost.count(0.0)} of {len(starts)}",
-                round(100 * max(lost), 2),
+                name,
+                {
+                    "rates run": round(sum(len(found.rates) for found in starts) / len(starts), 1),
+                    "starts that find the best": f"{lost.count(0.0)} of {len(starts)}",
+                    "most lost": round(100 * max(lost), 2),
+                },
             )
-    columns = ["setting", "rates run", "starts that find the best", "most lost"]
-    frame = pd.DataFrame(rows.values(), columns=columns).set_index("setting")
-    return frame.rename_axis(None).rename_axis(columns="setting")
+    return framed(rows.values(), "setting")
 
 
 def fixed() -> pd.DataFrame:
@@ -97,30 +146,7 @@ def fixed() -> pd.DataFrame:
             "seeds": spans,
             "learning rate, precision": f"{rate}, {products}",
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
-
-
-def precision() -> pd.DataFrame:
-    """Return what products in bfloat16 change, in points of accuracy, a row a network.
-
-    Seed by seed: the `differences`, their `mean` with its 90 % interval, `low` to `high`, and
-    `p`, that of equivalence within `MATERIAL` after Holm's correction (`verdicts.equivalence`).
-    """
-    rows = {}
-    for each in (each for each in STUDIES.values() if each.swept == "precision"):
-        runs = each.recorded().table().pivot(index="seed", columns="precision")
-        both = 100 * runs["validation_accuracy"].dropna()
-        effect = mean_interval(both["bfloat16"] - both["float32"], 0.9)
-        rows[f"{each.base.depth} × {each.base.width:,}"] = {
-            "seeds": effect.n,
-            "mean": effect.estimate,
-            "low": effect.low,
-            "high": effect.high,
-            "p": equivalence(effect, 100 * MATERIAL),
-            "differences": list(both["bfloat16"] - both["float32"]),
-        }
-    found = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="network")
-    return found.assign(p=holm(found["p"]))
+    return framed(rows.items(), "study")
 
 
 def parameters(folder: Path = Path()) -> pd.DataFrame:
@@ -142,24 +168,22 @@ def parameters(folder: Path = Path()) -> pd.DataFrame:
         }
         for name, found in told.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="parameter")
+    return framed(rows.items(), "parameter")
 
 
 def machines() -> pd.DataFrame:
     """Return a row a kind of machine that trained published runs: versions, runs and hours."""
-    rows: dict[tuple[str, ...], list[Run]] = {}
+    kinds: dict[tuple[str, ...], list[Run]] = {}
     for run in read_published().values():
         there = run.environment
-        told = (str(there.get(name, "?")) for name in ("precision", "python", "torch"))
-        key = (str(run.device), *told)
-        rows.setdefault(key, []).append(run)
-    columns = ["device", "precision", "Python", "PyTorch", "runs", "hours"]
-    found = [
-        [*key, len(runs), f"{sum(run.seconds for run in runs) / 3600:.3g}"]
-        for key, runs in sorted(rows.items())
-    ]
-    frame = pd.DataFrame(found, columns=columns).set_index("device")
-    return frame.rename_axis(None).rename_axis(columns="device")
+        made = (str(there.get(name, "?")) for name in ("precision", "python", "torch"))
+        kinds.setdefault((str(run.device), *made), []).append(run)
+    rows = []
+    for (device, *told), runs in sorted(kinds.items()):
+        versions = dict(zip(("precision", "Python", "PyTorch"), told, strict=True))
+        hours = f"{sum(run.seconds for run in runs) / 3600:.3g}"
+        rows.append((device, versions | {"runs": len(runs), "hours": hours}))
+    return framed(rows, "device")
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:
@@ -185,24 +209,28 @@ def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
             "test images": close["first"].nunique(),
             "pairs with different labels": (close["test label"] != close["training label"]).sum(),
         }
-    return pd.DataFrame(rows).T.rename_axis(columns="distance")
+    return framed(rows.items(), "distance")
 
 
 def beside_report(
     measured: Mapping[str, pd.Series], printed: Mapping[str, Sequence[float]]
 ) -> pd.DataFrame:
     """Return a row a printed accuracy: whether it is reproduced, and where single runs fall."""
-    columns = ["report", "runs", "our mean", "95 % of single runs", "verdict"]
-    rows, names = [], []
+    rows = []
     for name, values in measured.items():
         for figure in printed[name] if len(values) else ():
             again = reproduced(figure, values, rounding=0.0005)  # half a unit of its last digit
             found = pd.Series([again.estimate, again.low, again.high], dtype=float)
             ours, low, high = (f"{100 * x:.2f}" for x in found)
-            limits = f"{low} to {high}" if again.n >= FEWEST else "–"
-            rows.append([f"{100 * figure:.1f}", again.n, ours, limits, again.name])
-            names.append(name)
-    return pd.DataFrame(rows, names, columns).rename_axis(columns="accuracy (%)")
+            row = {
+                "report": f"{100 * figure:.1f}",
+                "runs": again.n,
+                "our mean": ours,
+                "95 % of single runs": f"{low} to {high}" if again.n >= FEWEST else "–",
+                "verdict": again.name,
+            }
+            rows.append((name, row))
+    return framed(rows, "accuracy (%)")
 
 
 def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:

@@ -4,25 +4,15 @@ from .curves import (
     curves,
     fit,
     jumps,
-    log_epochs,
     loss_and_accuracy,
     near_lowest,
     reported,
     step_losses,
-    steps_an_epoch,
     train_and_validation,
 )
-from .images import class_counts, class_means, contradicted, gallery, grey_levels, samples, twins
-from .method import epochs_trained, luck, luckiest, pairs, rule, same_in, scatters, spread
-from .mistakes import (
-    Predictions,
-    answers,
-    by_class,
-    matrix,
-    precision_recall,
-    reliability,
-    surely_wrong,
-)
+from .images import class_counts, class_means, contradicted, grey_levels, look_alikes, samples
+from .method import epochs_trained, luck, pairs, rule, same_in, scatters, spread
+from .mistakes import answers, by_class, matrix, reliability, surely_wrong
 from .settings import (
     along,
     at_own_rates,
@@ -30,17 +20,15 @@ from .settings import (
     beside_reported,
     dots,
     rates,
-    reached,
     roughness,
-    summary,
 )
+from .speed import speed
 from .style import label, panels
 from .trials import budgets
 from .verdicts import Ledger, Wall, counts, overview, undecided
 
 __all__ = [
     "Ledger",
-    "Predictions",
     "Wall",
     "after_best",
     "along",
@@ -59,22 +47,18 @@ __all__ = [
     "dots",
     "epochs_trained",
     "fit",
-    "gallery",
     "grey_levels",
     "jumps",
     "label",
-    "log_epochs",
+    "look_alikes",
     "loss_and_accuracy",
     "luck",
-    "luckiest",
     "matrix",
     "near_lowest",
     "overview",
     "pairs",
     "panels",
-    "precision_recall",
     "rates",
-    "reached",
     "reliability",
     "reported",
     "roughness",
@@ -82,12 +66,10 @@ __all__ = [
     "same_in",
     "samples",
     "scatters",
+    "speed",
     "spread",
     "step_losses",
-    "steps_an_epoch",
-    "summary",
     "surely_wrong",
     "train_and_validation",
-    "twins",
     "undecided",
 ]

@@ -17,7 +17,7 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import curve
 
 from .ends import LineEnds, name_lines
-from .style import BACKDROP, NAMES, axes, counted, grouped, label, look, panels, percent
+from .style import BACKDROP, NAMES, axes, band, counted, grouped, label, look, panels, percent
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
 PANEL = 2.8  # inches: three panels fill a page's width
@@ -47,10 +47,9 @@ def curves(
     groups = grouped(runs, by)
     for n, (value, group) in enumerate(groups.items()):
         x, rows = series(group, metric, against)
-        mean = rows.mean(0)
         every = max(1, len(x) // 6)
-        ax.plot(x, mean, label=label(value), markevery=(n % every, every), **look(n))
-        ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
+        marks = {"label": label(value), "markevery": (n % every, every)}
+        band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), n, **marks)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
     if against == "epoch":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -66,18 +65,13 @@ def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, 
     rows = np.array([run.history[metric][:length] for run in runs], float)  # None becomes NaN
     epochs = np.arange(1, length + 1)
     if against == "step":
-        return epochs * steps_an_epoch(runs[0]), rows
+        return epochs * runs[0].config.steps_an_epoch, rows
     if against == "seconds":
         seconds = np.array([run.history["seconds"][:length] for run in runs], float)
         return seconds.cumsum(1).mean(0), rows
     if against in runs[0].history:
         return np.array([run.history[against][:length] for run in runs], float).mean(0), rows
     return epochs, rows
-
-
-def steps_an_epoch(run: Run) -> int:
-    """Return how many batches an epoch of the run has; the last may be smaller."""
-    return -(-run.config.train_size // run.config.batch_size)
 
 
 def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy") -> list[Axes]:
@@ -94,8 +88,8 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
         for n, (part, name) in enumerate((("train", "training"), ("validation", "validation"))):
             x, rows = series(group, f"{part}_{kind}", "epoch")
             every = max(1, len(x) // 4)
-            ax.plot(x, rows.mean(0), label=name, markevery=(n * every // 2, every), **look(n))
-            ax.fill_between(x, rows.min(0), rows.max(0), color=look(n)["color"], alpha=0.15, lw=0)
+            marks = {"label": name, "markevery": (n * every // 2, every)}
+            band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), n, **marks)
         ax.set_title(counted(value, len(group)), fontsize=11)
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
         ax.add_artist(LineEnds(ax, *ax.get_legend_handles_labels()))
@@ -139,8 +133,7 @@ def loss_and_accuracy(
         lines, names = drawn[0].get_legend_handles_labels()
         drawn[0].figure.legend(
             lines, names, title="with markers: validation images; thin and pale: training images",
-            loc="outside lower center", fontsize=9, title_fontsize=9, frameon=False,
-            ncols=min(2, len(names)),
+            loc="outside lower center", title_fontsize=9, ncols=min(2, len(names)),
         )  # fmt: skip
     return drawn
 
@@ -215,9 +208,8 @@ def after_best(
         around = around_best(group, metric, before)
         if len(around):
             seeds[value] = around.shape[1]
-            ax.plot(around.mean(axis=1), label=label(value), **look(n))
-            low, high = around.min(axis=1), around.max(axis=1)
-            ax.fill_between(around.index, low, high, color=look(n)["color"], alpha=0.15, lw=0)
+            ends = around.min(axis=1), around.mean(axis=1), around.max(axis=1)
+            band(ax, around.index, ends, n, label=label(value))
     ax.axvline(0, color="#767676", lw=1)
     ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
     return name_lines(ax, by, seeds)
@@ -260,7 +252,7 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    ax.legend(fontsize=9, frameon=False, loc="upper right")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -271,14 +263,6 @@ def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
         step_losses(run, left)
         curves([run], by="batch_size", metric="train_loss", ax=right)
     return [left, right]
-
-
-def log_epochs(runs: Sequence[Run], backdrop: Sequence[Run] = ()) -> Axes:
-    """Draw validation accuracy against the epoch on a logarithmic axis."""
-    ax = curves(runs, by="learning_rate", backdrop=backdrop)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:g}")
-    return ax
 
 
 def jumps(runs: Sequence[Run]) -> list[Axes]:

@@ -37,16 +37,13 @@ def gallery(
     """Draw images in a grid, row by row, each over its caption.
 
     images: (n, 784) or (n, height, width), 0 drawn white and 1 black; `captions`: none or one an
-    image, of one line or more; `rows`: labels of the rows. Raises ValueError for other numbers.
+    image, of one line or more; `rows`: labels of the rows.
     """
     tiles = np.asarray(images, float)
     if tiles.ndim == 2:
         tiles = tiles.reshape(-1, SIDE, SIDE)
     count, height, width = tiles.shape
     down = max(1, -(-count // columns))
-    for name, texts, wanted in (("captions", captions, count), ("rows", rows, down)):
-        if len(texts) not in (0, wanted):
-            raise ValueError(f"{len(texts)} {name} for {wanted} places; give one for each, or none")
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     points_per_pixel = PAGE * 72 / (columns * (width + GAP))
     below = math.ceil(1.25 * CAPTION * lines / points_per_pixel)  # pixels
@@ -83,7 +80,7 @@ def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Ax
         ax.plot(np.arange(256) / 255, share, label=name, **style)
     ax.set(xlabel="pixel value: 0 background, 1 brightest", ylabel="share of pixels", yscale="log")
     percent(ax.yaxis)
-    ax.legend(fontsize=9, frameon=False)
+    ax.legend()
     return ax
 
 
@@ -104,7 +101,7 @@ def class_counts(
     ax.plot(place, counts.loc[chosen], "o", color=COLORS[0], ms=7, label=f"seed {chosen}", zorder=3)
     ax.set_xticks(place, counts.columns, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_ylabel("validation images")
-    ax.legend(fontsize=9, frameon=False)
+    ax.legend()
     return ax
 
 
@@ -123,10 +120,10 @@ def class_means(fashion: Data) -> Axes:
     return gallery(torch.stack(means), columns=10, captions=2 * CLASSES)
 
 
-def twins(fashion: Data, pairs: pd.DataFrame) -> Axes:
+def look_alikes(fashion: Data, pairs: pd.DataFrame) -> Axes:
     """Show the closest pairs of a test image, at the left, and a training image.
 
-    `pairs`: as `neighbors.close_pairs` returns them, with a column for either's label.
+    `pairs`: as `facts.neighbors.close_pairs` returns them, with a column for either's label.
     """
     closest = pairs.head(PAIRS)
     left = fashion.test_images[closest["first"].tolist()].view(-1, 28, 28)

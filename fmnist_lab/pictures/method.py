@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +15,14 @@ from fmnist_lab.verdicts.claims import badge
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.rules import decide
-from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, mean_interval
+from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, luckiest, mean_interval
 
-from .style import BACKDROP, COLORS, ENDS, NAMES, axes, look
-from .style import label as named
+from .style import BACKDROP, COLORS, ENDS, NAMES, axes, interval, label, look, rows
 from .verdicts import LOOKS
 
 BAND = "#EDEDED"  # what lies within it is too small to matter
+MEAN = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect: its mean and its interval
 PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test images"}
-
-
-def luckiest(values: npt.ArrayLike, k: int) -> float:
-    """Return the mean of the highest of k among (n,) values, over all choices of k of them.
-
-    Raises ValueError unless k is 1 to n. It is the unbiased estimate of the expected maximum of k
-    (a U-statistic: Hoeffding 1948): the i-th smallest is the highest in C(i - 1, k - 1) choices.
-    """
-    ordered = np.sort(np.asarray(values, float))
-    if not 1 <= k <= len(ordered):
-        raise ValueError(f"k={k!r} must be 1 to {len(ordered)}, the number of values given")
-    choices = [math.comb(smaller, k - 1) for smaller in range(len(ordered))]
-    return float(ordered @ choices) / math.comb(len(ordered), k)
 
 
 def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -55,7 +41,7 @@ def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xticks(places, [str(seed) for seed in frame["seed"]])
     ax.set(xlabel="seed", ylabel="accuracy above the mean of the seeds (points)")
     ax.margins(y=0.25)
-    ax.legend(fontsize=9, frameon=False, ncols=2)
+    ax.legend(ncols=2)
     return ax
 
 
@@ -84,7 +70,7 @@ def luck(
     ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
     ax.set_ylabel("best above the mean (points)")
     ax.set_xticks([1, *range(2, most + 1, 2)])
-    ax.legend(fontsize=9, frameon=False, loc="lower right")
+    ax.legend(loc="lower right")
     return ax
 
 
@@ -99,7 +85,7 @@ def pairs(
     table = 100 * frame.pivot(index="seed", columns=by, values=metric).dropna()
     for _, row in table.iterrows():
         ax.plot(range(len(row)), row, "o-", color=COLORS[0], alpha=0.8)
-    ax.set_xticks(range(table.shape[1]), [named(value) for value in table.columns])
+    ax.set_xticks(range(table.shape[1]), [label(value) for value in table.columns])
     ax.set(xlabel=NAMES.get(by, by), ylabel=f"{NAMES.get(metric, metric)} (%)")
     ax.set_xlim(-0.3, table.shape[1] - 0.7)
     return ax
@@ -110,23 +96,16 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
 
     A row an example: its mean with the 95 % interval, and the verdict on it.
     """
-    ax = axes(ax, height=0.62 * len(examples) + 1)
-    ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
-    ax.axvline(0, color="black", lw=1)
+    ax = effects(list(examples), 0.62, "A minus B, accuracy (points)", ax)
     for row, differences in enumerate(examples.values()):
         effect = mean_interval(np.asarray(differences, float) / 100)
         found = decide(effect)
-        low, middle, high = 100 * effect.low, 100 * effect.estimate, 100 * effect.high
-        if math.isfinite(low):
-            ax.plot([low, high], [row, row], "|-", color=COLORS[0], lw=2.5, ms=10)
-        ax.plot(middle, row, "D", color=COLORS[0], ms=5)
+        ends = 100 * effect.low, 100 * effect.estimate, 100 * effect.high
+        interval(ax, row, ends, across=True, **MEAN | {"color": COLORS[0], "ms": 5})
         fill, ink = LOOKS[found.name]
         ax.text(1.02, row, badge(found.name), color=ink, fontsize=8.5, va="center",
                 transform=ax.get_yaxis_transform(),
                 bbox={"facecolor": fill, "edgecolor": "#595959", "lw": 0.6, "pad": 3})  # fmt: skip
-    ax.set_yticks(range(len(examples)), list(examples))
-    ax.set(ylim=(len(examples) - 0.4, -0.6), xlabel="A minus B, accuracy (points)")
-    ax.grid(axis="y", visible=False)
     return ax
 
 
@@ -136,18 +115,22 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
     one-sided tests at 5 % show equivalence where the bar lies inside (Lakens 2017).
     """
-    ax = axes(ax, height=0.8 * len(results) + 1)
+    ax = effects(list(results.index), 0.8, "bfloat16 minus float32, accuracy (points)", ax)
+    for row, (_, found) in enumerate(results.iterrows()):
+        points = found["differences"]
+        ax.plot(points, [row - 0.2] * len(points), "o", mfc="none", color=COLORS[0])
+        ends = found["low"], found["mean"], found["high"]
+        interval(ax, row + 0.15, ends, across=True, **MEAN | {"color": COLORS[1], "ms": 6})
+    return ax
+
+
+def effects(names: Sequence[str], height: float, xlabel: str, ax: Axes | None) -> Axes:
+    """Return Axes with a named row for each effect, zero, and the band of what does not matter."""
+    ax = axes(ax, height=height * len(names) + 1)
     ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
     ax.axvline(0, color="black", lw=1)
-    for row, (_, found) in enumerate(results.iterrows()):
-        ax.plot(found["differences"], [row - 0.2] * len(found["differences"]), "o", mfc="none",
-                color=COLORS[0])  # fmt: skip
-        ax.plot(
-            [found["low"], found["high"]], [row + 0.15] * 2, "|-", color=COLORS[1], lw=2.5, ms=10
-        )
-        ax.plot(found["mean"], row + 0.15, "D", color=COLORS[1], ms=6)
-    ax.set_yticks(range(len(results)), list(results.index))
-    ax.set(ylim=(len(results) - 0.4, -0.6), xlabel="bfloat16 minus float32, accuracy (points)")
+    rows(ax, names)
+    ax.set_xlabel(xlabel)
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -165,11 +148,11 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.plot([found[name] for name in marks], [row] * 2, color=BACKDROP, lw=2, zorder=1)
     for color, (name, (marker, text)) in zip(COLORS, marks.items(), strict=False):
         ax.plot(results[name], range(len(results)), marker, color=color, ms=7, label=text)
-    ax.set_yticks(range(len(results)), list(results.index), fontsize=10)
-    ax.set(ylim=(len(results) - 0.4, -0.6), xscale="log")
+    rows(ax, list(results.index), fontsize=10)
+    ax.set_xscale("log")
     ax.set_xlabel("standard deviation of accuracy (points)")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.legend(fontsize=10, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
+    ax.legend(fontsize=10, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
     return ax
 
 
@@ -189,7 +172,7 @@ def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     for ending, (marker, name) in ENDS.items():
         ax.plot([], [], marker, ms=6, mfc="none", color=colors[ending], label=name)
     ax.axvline(next(iter(runs.values())).config.epochs if runs else 100, color=BACKDROP, lw=1)
-    ax.set_yticks(range(len(arms)), [str(arm) for arm in arms], fontsize=9)
-    ax.set(ylim=(len(arms) - 0.4, -0.6), xlim=(0, 105), xlabel="epochs trained")
-    ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
+    rows(ax, [str(arm) for arm in arms], fontsize=9)
+    ax.set(xlim=(0, 105), xlabel="epochs trained")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
     return ax

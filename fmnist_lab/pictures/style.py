@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter
@@ -63,6 +65,7 @@ DARK = {
     "#A6D0EC": "#1F4A66",
     "#F5D9A8": "#5A4418",
 }
+Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
 # Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
 FONT = "DejaVu Sans"
 FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
@@ -87,6 +90,8 @@ STYLE: dict[str, Any] = {
     "axes.grid": True,
     "grid.color": "#E5E5E5",
     "axes.axisbelow": True,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
 NAMES = {
@@ -166,6 +171,39 @@ def look(n: int) -> dict[str, Any]:
     """Return the colour, line style and marker of the n-th setting of a picture."""
     kinds = {"color": COLORS, "ls": LINES, "marker": MARKERS}
     return {"ms": 5} | {key: kind[n % len(kind)] for key, kind in kinds.items()}
+
+
+def rows(ax: Axes, names: Sequence[str], **how: Any) -> None:
+    """Name the rows of a picture, the first at the top."""
+    ax.set_yticks(range(len(names)), names, **how)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def interval(ax: Axes, at: npt.ArrayLike, ends: Ends, *, across: bool = False, **how: Any) -> None:
+    """Draw marks with bars between their ends; `at` is where they stand, or lie, `across`.
+
+    A bar whose end is not finite is left out.
+    """
+    low, middle, high = (np.atleast_1d(np.asarray(end, float)) for end in ends)
+    bars = np.stack([middle - low, high - middle])
+    bars[~np.isfinite(bars)] = np.nan
+    if across:
+        ax.errorbar(middle, at, xerr=bars, **how)
+    else:
+        ax.errorbar(at, middle, bars, **how)
+
+
+def band(ax: Axes, x: npt.ArrayLike, ends: Ends, n: int, **how: Any) -> None:
+    """Draw the n-th setting's line, with a band between its ends."""
+    low, middle, high = ends
+    ax.plot(x, middle, **look(n) | how)
+    ax.fill_between(x, low, high, color=look(n)["color"], alpha=0.15, lw=0)
+
+
+def legend(ax: Axes, **how: Any) -> None:
+    """Add a legend if there is something to name."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(**how)
 
 
 def counted(value: Any, seeds: int) -> str:

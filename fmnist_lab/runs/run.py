@@ -103,7 +103,7 @@ class Run:
         """
         if self.step_losses is None:
             raise ValueError(f"run {self.id} was stored without its step losses.")
-        steps = -(-self.config.train_size // self.config.batch_size)
+        steps = self.config.steps_an_epoch
         return unpack(self.step_losses, np.float16, steps * self.epochs)
 
     def best_weights(self) -> np.ndarray:

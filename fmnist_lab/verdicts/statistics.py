@@ -226,6 +226,17 @@ def expected_maximum(sd: float, k: int) -> float:
     return sd * float(stats.norm.expect(lambda z: z * k * stats.norm.cdf(z) ** (k - 1)))
 
 
+def luckiest(values: npt.ArrayLike, k: int) -> float:
+    """Return the mean of the highest of k among (n,) values, over all choices of k of them.
+
+    k is 1 to n. It is the unbiased estimate of the expected maximum of k
+    (a U-statistic: Hoeffding 1948): the i-th smallest is the highest in C(i - 1, k - 1) choices.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    choices = [math.comb(smaller, k - 1) for smaller in range(len(ordered))]
+    return float(ordered @ choices) / math.comb(len(ordered), k)
+
+
 def _by_seed(values: npt.ArrayLike, name: str) -> pd.Series[float]:
     """Return the values as floats indexed by seed; an array's position stands for its seed."""
     series = values if isinstance(values, pd.Series) else pd.Series(np.ravel(np.asarray(values)))

@@ -9,20 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 
-from fmnist_lab import data, facts, pictures, verdicts
-from fmnist_lab.chapter import PARAMETERS
+from fmnist_lab import data, facts, verdicts
 from fmnist_lab.config import Config
-from fmnist_lab.facts import common
+from fmnist_lab.facts import benchmark, common
 from fmnist_lab.facts.chapters import bumped, listed
 from fmnist_lab.facts.images import mixed_up
-from fmnist_lab.pictures import speed
-from fmnist_lab.runs import records
-from fmnist_lab.runs.records import read_published
+from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.runs.runs import Runs
-from fmnist_lab.sweeps.studies import STUDIES
 
 BOOK = Path(__file__).parents[2] / "book"
 RATES = (2.05e-4, 2.05e-3)
@@ -42,17 +37,17 @@ def runs(made_up_run):
 
 def test_runs_are_counted_with_their_hours_devices_and_caps(runs):
     counted = {"runs": 4, "hours": 4.0, "devices": "none", "capped": 1}
-    assert facts.width(runs) == counted | {"precision": "single precision"}
+    assert facts.of_runs(runs.table()) == counted | {"precision": "single precision"}
 
 
 def test_seeds_are_those_of_the_settings_with_fewest_and_most(runs):
-    assert common.of_runs(runs, "width")["seeds"] == "2"
-    assert common.of_runs(runs[:3], "width")["seeds"] == "1 to 2"
+    assert facts.of_runs(runs.table(), "width")["seeds"] == "2"
+    assert facts.of_runs(runs[:3].table(), "width")["seeds"] == "1 to 2"
 
 
 def test_without_runs_there_is_nothing_to_count():
-    assert common.of_runs(Runs())["devices"] == "no device"
-    assert common.of_runs(Runs(), "width")["runs"] == 0
+    assert facts.of_runs(Runs().table())["devices"] == "no device"
+    assert facts.of_runs(Runs().table(), "width")["runs"] == 0
 
 
 def test_a_devices_threads_are_named_once():
@@ -60,33 +55,21 @@ def test_a_devices_threads_are_named_once():
     assert common.devices(pd.Series(trained)) == "A Xeon (1 or 2 threads) and NVIDIA H100"
 
 
-def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, published):
-    """Two humps: the lower one stops the brackets that begin on its side of the valley."""
-    tuning = STUDIES["loss_tuning"]
-    heights = [0.1, 0.2, 0.5, 0.4, 0.3, 0.2, 0.1, 0.2, 0.3, 0.6, 0.3, 0.2, 0.1]
-    for config in tuning.configs():
-        if config.loss == "cross_entropy":
-            height = heights[tuning.grid["learning_rate"].index(config.learning_rate)]
-            records.save(made_up_run(config, accuracy=height))
-    found = facts.bracketing()
-    assert list(found.index) == ["1 × 128, batch 256"]
-    row = found.iloc[0]
-    # Starts at the first to seventh rate climb to 0.5; the seventh sees the same on both sides.
-    assert row["most lost"] == pytest.approx(10.0)
-    assert row["starts that find the best"] == "6 of 13"
-    assert 3 < row["rates run"] < 13
-
-
-def test_means_are_in_per_cent_from_high_to_low_and_a_diverged_run_guesses(runs, made_up_run):
+def test_values_are_ranked_by_their_mean_in_per_cent_and_a_diverged_run_guesses(runs, made_up_run):
     config = Config(width=4)
     lost = made_up_run(config, best={"validation_accuracy": None}, stopped_by="divergence")
-    means = common.means(Runs([*runs, lost]).table(), "width")
-    assert means.to_dict() == pytest.approx({16: 61.5, 8: 51.0, 4: 10.0})
-    assert list(means.index) == [16, 8, 4]
+    found = common.ranks(Runs([*runs, lost]).table(), "width")
+    assert (found["best"], found["second"], found["worst"]) == ("16", "8", "4")
+    means = [found[f"{place}_mean"] for place in ("best", "second", "worst")]
+    assert means == pytest.approx([61.5, 51.0, 10.0])
+    assert found["range"] == pytest.approx(51.5)
+    assert found["seed_range"] == pytest.approx(3.0)  # seeds of width 16
 
 
-def test_seeds_of_one_setting_differ_by_three_points_at_most(runs):
-    assert common.widest(runs.table(), "width") == pytest.approx(3.0)
+def test_of_one_value_there_is_no_second(runs):
+    found = common.ranks(runs[:2].table(), "width")
+    assert (found["best"], found["second"], found["worst"]) == ("8", "none", "8")
+    assert np.isnan(found["second_mean"])
 
 
 def test_depths_name_the_best_mean_and_how_far_means_and_seeds_lie_apart(made_up_run):
@@ -97,7 +80,7 @@ def test_depths_name_the_best_mean_and_how_far_means_and_seeds_lie_apart(made_up
         for seed, accuracy in enumerate(pair)
     )
     found = facts.depth(runs)
-    assert found["best_depth"] == "2"
+    assert found["best"] == "2"
     assert found["best_mean"] == pytest.approx(85.0)
     assert found["hidden_range"] == pytest.approx(4.5)
     assert found["seed_range"] == pytest.approx(4.0)
@@ -112,7 +95,7 @@ def test_the_lead_of_cross_entropy_has_a_sign_and_a_minus(made_up_run):
     found = facts.loss(Runs(readings), Runs(readings))
     assert found["lead_over_mse"] == "−1.00"
     assert found["lead_over_mae"] == "+10.00"
-    assert (found["highest"], found["lowest"]) == ("MSE", "MAE")
+    assert (found["best"], found["worst"]) == ("MSE", "MAE")
     # Ten zeros: the logarithm of ten classes, and one of ten outputs that is wrong by 1.
     assert found["zeros_cross_entropy"] == pytest.approx(np.log(10))
     assert found["zeros_mse"] == pytest.approx(0.1)
@@ -126,12 +109,12 @@ def test_learning_rates_say_where_runs_hit_the_cap(made_up_run):
             (2.05e-6, 0.8, "epochs"), (2.05e-5, 0.9, "patience"), (5e-2, 0.7, "divergence"),
         )
     )  # fmt: skip
-    found = facts.learning_rate(runs, [])
+    found = facts.learning_rate(runs, Runs())
     assert found["capped_where"] == "1 of 1 at 2.05e-6"
     assert (found["capped"], found["diverged"]) == (1, 1)
-    assert (found["best_rate"], found["second_rate"]) == ("2.05e-5", "2.05e-6")
+    assert (found["best"], found["second"]) == ("2.05e-5", "2.05e-6")
     assert found["where"] == "inside"
-    assert facts.learning_rate(runs[:1], [])["where"] == "at the edge of"
+    assert facts.learning_rate(runs[:1], Runs())["where"] == "at the edge of"
     assert (found["slow"], found["fast"]) == ("(no run shown)", "(no run shown)")
     assert found["travel"] == pytest.approx(100 * 188 * 2.05e-6)
 
@@ -198,27 +181,6 @@ def test_a_split_has_a_mean_and_a_variance_by_chance(fashion):
     assert 2200 < found["shared"] < 2600  # a fifth of 12,000, by chance
 
 
-def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
-    measured = {"test": pd.Series([0.88, 0.9]), "validation": pd.Series(dtype=float)}
-    table = facts.beside_report(measured, {"test": [0.893], "validation": [0.9]})
-    assert list(table["95 % of single runs"]) == ["–"]
-    assert list(table["our mean"]) == ["89.00"]
-
-
-def test_what_was_fixed_is_told_of_every_study():
-    table = facts.fixed()
-    assert table.loc["width", "seeds"] == "0 to 9"
-    rates = table["learning rate, precision"]
-    assert rates["width_retuned"] == "chosen by width_tuning, bfloat16"
-    assert rates["loss_tuning"] == "all of 13, 1e-5 to 1e-2, float32"
-    assert rates["precision_2x512"] == "2.05e-4, both"
-
-
-def test_tuning_names_every_width_and_depth():
-    assert list(facts.tuning().index[:2]) == ["width 128", "width 512"]
-    assert len(facts.tuning()) == 10
-
-
 def test_glue_takes_plain_values_only(monkeypatch):
     taken = {}
     put = lambda name, value, display: taken.update({name: value})  # noqa: E731
@@ -244,7 +206,7 @@ def named(page: str) -> set[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if named(page)])
 def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
     if page == "best_model":
-        known = facts.best_model([], pictures.Predictions.of([], fashion.test_labels))
+        known = facts.best_model(Runs(), Predictions.of([], fashion.test_labels))
     elif page == "data":
         seen = pd.DataFrame(columns=["first", "test label", "training label"])
         votes = torch.zeros((data.VALIDATION_SIZE, 2), dtype=torch.long)
@@ -261,54 +223,18 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         ]
         known = facts.method(runs, Runs(pair).table())
     else:
-        arguments = {
-            "loss": lambda: (runs, runs), "learning_rate": lambda: (runs, []),
-            "batch_size": lambda: (runs, [], []), "speed": lambda: (speed.read(),),
-            "gpu": lambda: (speed.read(speed.ON_GPU),),
-            "findings": lambda: (verdicts.judge(),),
-        }  # fmt: skip
-        names = {"intro": ["findings"], "claims": ["findings"], "speed": ["speed", "gpu"]}
-        known = {}
-        for name in names.get(page, [page]):
-            known |= getattr(facts, name)(*arguments.get(name, lambda: (runs,))())
+        frame = runs.table()
+        given = {
+            "batch_size": lambda: facts.batch_size(runs, [], []),
+            "claims": lambda: facts.findings(verdicts.judge()),
+            "depth": lambda: facts.depth(runs),
+            "intro": lambda: facts.findings(verdicts.judge()),
+            "learning_rate": lambda: facts.learning_rate(runs, Runs()),
+            "loss": lambda: facts.loss(runs, runs),
+            "speed": lambda: (
+                benchmark.speed(benchmark.read()) | benchmark.gpu(benchmark.read(benchmark.ON_GPU))
+            ),
+            "width": lambda: facts.of_runs(frame),
+        }
+        known = given[page]()
     assert named(page) <= known.keys()
-
-
-def test_precision_is_judged_by_two_one_sided_tests_of_paired_seeds(made_up_run, home, published):
-    compared = [study for name, study in STUDIES.items() if name.startswith("precision_")]
-    for study in compared:
-        for config in study.configs():
-            shift = 0.001 * (config.precision == "bfloat16") * (-1) ** config.seed
-            records.save(made_up_run(config, accuracy=0.88 + 0.001 * config.seed + shift))
-    found = facts.precision().loc["2 × 512"]
-    assert (found["seeds"], found["mean"]) == (10, pytest.approx(0))
-    differences = np.array([0.1, -0.1] * 5)
-    assert found["differences"] == pytest.approx(list(differences))
-    assert found["high"] == pytest.approx(stats.t.ppf(0.95, 9) * stats.sem(differences))
-    expected = stats.ttest_1samp(differences, -0.3, alternative="greater").pvalue
-    assert found["p"] == pytest.approx(len(compared) * expected)  # Holm: all alike
-
-
-def test_every_parameter_of_every_chapter_is_in_the_table_with_its_defaults():
-    table = facts.parameters(BOOK)
-    assert {*PARAMETERS} <= set(table.index)
-    assert table["type"]["patience"] == "int"
-    defaults = str(table["defaults"]["width"]).split(" or ")
-    assert {"128", "2096", "[128, 512, 1024, 2096, 4192]"} <= set(defaults)
-
-
-def test_the_hours_of_every_machine_add_up_to_those_of_all_runs():
-    table = facts.machines()
-    runs = read_published().values()
-    assert table["runs"].sum() == len(runs)
-    hours = sum(run.seconds for run in runs) / 3600
-    assert table["hours"].astype(float).sum() == pytest.approx(hours, abs=0.05 * len(table))
-
-
-def test_a_run_that_does_not_say_where_it_was_trained_is_counted_all_the_same(
-    published, made_up_run
-):
-    records.write_lines(published / "width.jsonl", [made_up_run(Config(), environment={})])
-    table = facts.machines()
-    assert table["runs"].to_dict() == {"None": 1}
-    assert set(table[["precision", "Python", "PyTorch"]].iloc[0]) == {"?"}

@@ -67,10 +67,6 @@ def test_a_curve_can_be_drawn_against_several_clocks(with_curve, against, expect
     assert list(drawn(pictures.curves([run], by="depth", against=against))[0]) == expected
 
 
-def test_the_last_partial_batch_is_a_step(with_curve):
-    assert pictures.steps_an_epoch(with_curve([0.5], train_size=1000, batch_size=300)) == 4
-
-
 def test_the_names_count_the_seeds_where_they_differ_and_the_backdrop_has_no_entry(with_curve):
     runs = [with_curve([0.5], depth=2), with_curve([0.5]), with_curve([0.5], seed=1)]
     ax = pictures.curves(runs, by="depth", backdrop=[with_curve([0.5], depth=3)])

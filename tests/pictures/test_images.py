@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 
 from fmnist_lab import pictures
-from fmnist_lab.pictures.images import GAP
+from fmnist_lab.pictures.images import GAP, gallery
 from fmnist_lab.pictures.style import axes
+from fmnist_lab.runs.predictions import Predictions
 from tests.pictures.seen import canvas, labels, texts
 
 
 def test_a_gallery_puts_images_row_by_row():
     images = np.stack([np.full(784, grey) for grey in (0.1, 0.2, 0.3)])
-    drawn = canvas(pictures.gallery(images, columns=2))
+    drawn = canvas(gallery(images, columns=2))
     assert drawn.shape == (2 * 28 + GAP, 2 * 28 + GAP)
     assert (drawn[:28, :28] == 0.1).all()
     assert (drawn[:28, 28 + GAP :] == 0.2).all()
@@ -22,16 +23,16 @@ def test_a_gallery_puts_images_row_by_row():
 
 
 def test_a_gallery_shows_zero_white_and_one_black():
-    (image,) = pictures.gallery(np.zeros((1, 784)), columns=1).images
+    (image,) = gallery(np.zeros((1, 784)), columns=1).images
     assert image.to_rgba(np.array([0.0, 1.0]))[:, :3].tolist() == [[1, 1, 1], [0, 0, 0]]
 
 
 def test_a_gallery_takes_images_of_any_shape():
-    assert canvas(pictures.gallery(np.ones((2, 28, 56)), columns=1)).shape == (2 * 28 + GAP, 56)
+    assert canvas(gallery(np.ones((2, 28, 56)), columns=1)).shape == (2 * 28 + GAP, 56)
 
 
 def test_captions_stand_under_their_images_and_clear_of_the_next_row():
-    ax = pictures.gallery(np.ones((4, 784)), columns=2, captions=["a", "b\nb", "c", "d"])
+    ax = gallery(np.ones((4, 784)), columns=2, captions=["a", "b\nb", "c", "d"])
     ax.figure.canvas.draw()
     assert texts(ax) == ["a", "b\nb", "c", "d"]
     inside = [text.get_window_extent().transformed(ax.transData.inverted()) for text in ax.texts]
@@ -43,19 +44,13 @@ def test_captions_stand_under_their_images_and_clear_of_the_next_row():
 
 
 def test_the_rows_of_a_gallery_are_named_at_their_middle():
-    ax = pictures.gallery(np.ones((4, 784)), columns=2, rows=["above", "below"])
+    ax = gallery(np.ones((4, 784)), columns=2, rows=["above", "below"])
     assert labels(ax.yaxis) == ["above", "below"]
     assert ax.get_yticks().tolist() == [13.5, 28 + GAP + 13.5]
 
 
 def test_a_gallery_of_nothing_is_white():
-    assert not canvas(pictures.gallery(np.zeros((0, 784)), columns=5)).any()
-
-
-@pytest.mark.parametrize("names", [{"captions": ["one"]}, {"rows": ["one", "two"]}])
-def test_a_gallery_refuses_captions_or_rows_that_do_not_fit(names):
-    with pytest.raises(ValueError, match="give one for each, or none"):
-        pictures.gallery(np.zeros((3, 784)), columns=3, **names)
+    assert not canvas(gallery(np.zeros((0, 784)), columns=5)).any()
 
 
 def test_grey_levels_are_shares_of_all_pixels():
@@ -80,10 +75,10 @@ def test_the_chosen_seeds_counts_stand_out_from_the_others():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda ax: pictures.gallery(np.zeros((1, 784)), columns=1, ax=ax),
+        lambda ax: gallery(np.zeros((1, 784)), columns=1, ax=ax),
         lambda ax: pictures.matrix(np.eye(10), ax=ax),
-        lambda ax: pictures.reliability([], ax=ax),
-        lambda ax: pictures.by_class([], ax=ax),
+        lambda ax: pictures.reliability(Predictions.of([], [0]), ax=ax),
+        lambda ax: pictures.by_class(Predictions.of([], [0]), ax=ax),
         lambda ax: pictures.grey_levels({"train": np.zeros(4)}, ax=ax),
         lambda ax: pictures.beside_printed({"test": []}, {}, ax=ax),
     ],

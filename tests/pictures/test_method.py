@@ -1,7 +1,5 @@
 """The pictures of the method, and the ten lines that the chapter says do what the package does."""
 
-import itertools
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
 from fmnist_lab import config, data, facts
@@ -24,7 +20,6 @@ from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum
 
 matplotlib.use("Agg")
 PAGE = Path(__file__).parents[2] / "book" / "method.ipynb"
-accuracies = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 
 @pytest.fixture(autouse=True)
@@ -83,30 +78,6 @@ def test_the_loop_of_the_page_stops_where_the_stack_does(fashion, monkeypatch):
     *_, last = train([small], fashion)
     assert last.finished[0].stopped_by == "patience"
     assert len(names["losses"]) == last.finished[0].epochs
-
-
-@pytest.mark.parametrize(("k", "mean"), [(1, 2.0), (2, 8 / 3), (3, 3.0)])
-def test_the_luckiest_of_k_is_the_mean_over_all_choices(k, mean):
-    assert method.luckiest([3.0, 1.0, 2.0], k) == pytest.approx(mean)
-
-
-@given(accuracies, st.data())
-def test_the_luckiest_of_k_agrees_with_trying_all_choices(values, draw):
-    k = draw.draw(st.integers(1, len(values)))
-    every = [max(choice) for choice in itertools.combinations(values, k)]
-    assert method.luckiest(values, k) == pytest.approx(sum(every) / math.comb(len(values), k))
-
-
-def test_the_luckiest_of_k_estimates_the_expected_maximum_without_bias():
-    rng = np.random.default_rng(0)
-    found = [method.luckiest(x, 6) for x in rng.standard_normal((4000, 10))]
-    assert np.mean(found) == pytest.approx(expected_maximum(1.0, 6), abs=0.03)
-
-
-@pytest.mark.parametrize("k", [0, 4])
-def test_the_luckiest_of_more_than_there_are_is_refused(k):
-    with pytest.raises(ValueError, match=f"k={k} must be 1 to 3"):
-        method.luckiest([1, 2, 3], k)
 
 
 def test_the_spread_is_shown_in_points_from_the_mean(frame):
@@ -169,10 +140,8 @@ def test_the_differences_of_two_precisions_are_drawn_beside_what_would_matter():
     found = facts.precision()
     ax = method.same_in(found)
     assert [label.get_text() for label in ax.get_yticklabels()] == list(found.index)
-    bars = [line for line in ax.get_lines() if line.get_marker() == "|"]
-    assert [tuple(line.get_xdata()) for line in bars] == list(
-        zip(found["low"], found["high"], strict=True)
-    )
+    bars = [container.lines[2][0].get_segments()[0][:, 0] for container in ax.containers]
+    assert np.array(bars) == pytest.approx(found[["low", "high"]].to_numpy())
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(-100 * MATERIAL)
 

@@ -1,4 +1,4 @@
-"""Settings side by side: dots, axes and tables, drawn from made-up runs."""
+"""Settings side by side: dots and axes, drawn from made-up runs."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from fmnist_lab import pictures
 from fmnist_lab.config import Config
 from fmnist_lab.pictures.style import BACKDROP
 from fmnist_lab.runs import records
-from fmnist_lab.runs.records import table
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import LOSS_TUNING, STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
@@ -32,7 +32,7 @@ def by_rate(made_up_run):
     ]
 
 
-# --- Dots, rates, a summary
+# --- Dots, rates
 
 
 def test_every_run_is_a_circle_and_every_setting_of_three_seeds_has_an_interval(made_up_run):
@@ -41,7 +41,7 @@ def test_every_run_is_a_circle_and_every_setting_of_three_seeds_has_an_interval(
         made_up_run(Config(depth=depth, seed=seed), accuracy=accuracy)
         for (depth, seed), accuracy in accuracies.items()
     ]
-    ax = pictures.dots(table(runs), by="depth")
+    ax = pictures.dots(Runs(runs).table(), by="depth")
     circles = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert [sorted(line.get_ydata()) for line in circles] == [
         pytest.approx([50, 60, 70]),
@@ -56,7 +56,7 @@ def test_every_run_is_a_circle_and_every_setting_of_three_seeds_has_an_interval(
 
 def test_what_a_claim_calls_the_best_stands_on_a_band(made_up_run):
     runs = [made_up_run(Config(depth=depth)) for depth in (1, 2, 3)]
-    ax = pictures.dots(table(runs), by="depth", best={"D1": [2, 3, 9]})
+    ax = pictures.dots(Runs(runs).table(), by="depth", best={"D1": [2, 3, 9]})
     assert [(band.get_x() + band.get_width() / 2) for band in ax.patches] == pytest.approx([1, 2])
     assert entries(ax) == ["best, says D1"]
 
@@ -66,7 +66,7 @@ def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
         made_up_run(Config(learning_rate=rate, seed=seed), accuracy=accuracy)
         for rate, seed, accuracy in ((1e-3, 0, 0.5), (1e-3, 1, 0.7), (1e-2, 0, 0.4))
     ]
-    ax = pictures.rates(table(runs), by="depth")
+    ax = pictures.rates(Runs(runs).table(), by="depth")
     x, y = drawn(ax)
     assert list(x) == [1e-3, 1e-2]
     assert list(y) == pytest.approx([0.6, 0.4])
@@ -76,25 +76,8 @@ def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
     assert entries(ax) == ["1"]
 
 
-def test_the_summary_has_a_row_a_setting_in_percent(made_up_run):
-    runs = [
-        made_up_run(Config(seed=seed), accuracy=accuracy, stopped_by=end)
-        for seed, (accuracy, end) in enumerate(((0.5, "epochs"), (0.6, "patience")))
-    ]
-    row = pictures.summary(table(runs), "depth").loc["1"]
-    assert row["seeds"] == 2
-    assert row["accuracy (%)"] == "55.00"
-    assert row["SD"] == "7.07"  # 10 points apart: 10 / sqrt(2)
-    assert row["hit the cap"] == 1
-
-
-def test_one_seed_has_no_standard_deviation(made_up_run):
-    row = pictures.summary(table([made_up_run(Config())]), "depth").loc["1"]
-    assert row["SD"] == "–"
-
-
-def test_no_runs_are_empty_pictures_and_an_empty_table():
-    nothing = table([])
+def test_no_runs_are_empty_pictures():
+    nothing = Runs([]).table()
     for ax in (
         pictures.curves([], by="depth"),
         pictures.dots(nothing, by="depth"),
@@ -103,14 +86,13 @@ def test_no_runs_are_empty_pictures_and_an_empty_table():
         ax.figure.canvas.draw()
         assert not ax.get_lines()
         assert not entries(ax)
-    assert pictures.summary(nothing, "depth").empty
 
 
 # --- Along an axis
 
 
 def test_rates_stand_at_their_values_on_a_logarithmic_axis(by_rate):
-    ax = pictures.along(table(by_rate), by="learning_rate")
+    ax = pictures.along(Runs(by_rate).table(), by="learning_rate")
     assert ax.get_xscale() == "log"
     means, *_ = ax.get_lines()
     assert list(means.get_xdata()) == sorted(RATES)
@@ -118,7 +100,7 @@ def test_rates_stand_at_their_values_on_a_logarithmic_axis(by_rate):
 
 
 def test_a_run_that_hit_the_cap_has_a_marker_of_its_own(by_rate):
-    shown = lines(pictures.along(table(by_rate), by="learning_rate"))
+    shown = lines(pictures.along(Runs(by_rate).table(), by="learning_rate"))
     assert shown["stopped by patience"].get_marker() == "o"
     assert list(shown["stopped by patience"].get_xdata()) == [2.05e-3]
     assert shown["hit the cap on epochs"].get_marker() == "^"
@@ -127,7 +109,7 @@ def test_a_run_that_hit_the_cap_has_a_marker_of_its_own(by_rate):
 
 
 def test_the_backdrop_is_grey_and_without_an_entry_in_the_legend(by_rate):
-    front, behind = table(by_rate[:1]), table(by_rate[1:])
+    front, behind = Runs(by_rate[:1]).table(), Runs(by_rate[1:]).table()
     ax = pictures.along(front, by="learning_rate", backdrop=behind)
     (legend,) = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == "stopped by patience"
@@ -137,14 +119,14 @@ def test_the_backdrop_is_grey_and_without_an_entry_in_the_legend(by_rate):
 
 def test_a_value_of_zero_makes_the_axis_linear(made_up_run):
     runs = [made_up_run(Config(depth=depth)) for depth in (0, 1)]
-    assert pictures.along(table(runs), by="depth").get_xscale() == "linear"
+    assert pictures.along(Runs(runs).table(), by="depth").get_xscale() == "linear"
 
 
 def test_without_runs_nothing_lies_along_an_axis():
-    assert not pictures.along(table([]), by="learning_rate").get_lines()
+    assert not pictures.along(Runs([]).table(), by="learning_rate").get_lines()
 
 
-# --- Roughness, and the way to an accuracy
+# --- Roughness
 
 
 def test_roughness_is_the_median_jolt_of_the_validation_loss(with_loss):
@@ -161,42 +143,6 @@ def test_each_setting_has_a_tick(with_loss):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "16", "256"]
 
 
-def test_the_way_to_an_accuracy_is_told_in_epochs_steps_and_seconds(with_curve):
-    run = with_curve([0.5, 0.7, 0.9], batch_size=480)
-    run.history["seconds"][:] = [2.0, 2.0, 2.0]
-    found = pictures.reached([run], "batch_size", 0.8).loc["480"]
-    assert found.to_dict() == {
-        "runs": 1,
-        "reached it": 1,
-        "epochs": "2.5",  # half way from 0.7 to 0.9
-        "steps": "250",
-        "seconds": "5.0",
-    }
-
-
-def test_the_mean_is_over_the_runs_that_get_there(with_curve):
-    runs = [
-        with_curve(values, seed=seed)
-        for seed, values in enumerate(([0.5, 0.9], [0.5, 0.6], [0.9, 0.9]))
-    ]
-    found = pictures.reached(runs, "depth", 0.9).loc["1"]
-    assert (found["runs"], found["reached it"], found["epochs"]) == (3, 2, "1.5")
-
-
-def test_a_setting_that_never_gets_there_has_dashes(with_curve):
-    found = pictures.reached(
-        [
-            with_curve(
-                [0.5, 0.6],
-            )
-        ],
-        "depth",
-        0.9,
-    ).loc["1"]
-    assert found["reached it"] == 0
-    assert list(found[["epochs", "steps", "seconds"]]) == ["–"] * 3
-
-
 def test_a_run_too_short_for_a_roughness_is_left_out(with_loss):
     ax = pictures.roughness([with_loss([4.0, 3.0])], by="batch_size")
     ax.figure.canvas.draw()
@@ -210,10 +156,6 @@ def test_no_runs_are_an_empty_picture(picture):
     ax = picture([], by="depth")
     ax.figure.canvas.draw()
     assert not [line for line in ax.get_lines() if len(line.get_xdata()) > 2]
-
-
-def test_no_runs_are_an_empty_table():
-    assert pictures.reached([], "depth", 0.9).empty
 
 
 # --- Beside what a report prints
@@ -276,11 +218,3 @@ def test_a_study_that_nobody_tuned_yet_is_shown_empty():
     for ax in pictures.at_own_rates("width"):
         ax.figure.canvas.draw()
         assert not [line for line in ax.get_lines() if line.get_marker() in "os"]
-
-
-def test_the_summary_tells_of_the_cap_and_of_divergence_where_there_was_any(made_up_run):
-    table_of = pictures.summary
-    calm = [made_up_run(Config(seed=seed), stopped_by="patience") for seed in range(3)]
-    assert not {"hit the cap", "diverged"} & set(table_of(table(calm), "depth"))
-    capped = [*calm, made_up_run(Config(seed=3), stopped_by="epochs")]
-    assert "hit the cap" in table_of(table(capped), "depth")

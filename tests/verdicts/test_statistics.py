@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from fmnist_lab.verdicts.statistics import (
     equivalence,
     expected_maximum,
     holm,
+    luckiest,
     mean_interval,
     paired_difference,
     prediction_interval,
@@ -407,3 +409,21 @@ def test_the_smallest_effect_that_matters_is_about_one_standard_error_of_the_tes
 
 def test_intervals_and_verdicts_use_the_same_level():
     assert pytest.approx(1 - CONFIDENCE) == ALPHA
+
+
+@pytest.mark.parametrize(("k", "mean"), [(1, 2.0), (2, 8 / 3), (3, 3.0)])
+def test_the_luckiest_of_k_is_the_mean_over_all_choices(k, mean):
+    assert luckiest([3.0, 1.0, 2.0], k) == pytest.approx(mean)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.data())
+def test_the_luckiest_of_k_agrees_with_trying_all_choices(values, draw):
+    k = draw.draw(st.integers(1, len(values)))
+    every = [max(choice) for choice in itertools.combinations(values, k)]
+    assert luckiest(values, k) == pytest.approx(sum(every) / math.comb(len(values), k))
+
+
+def test_the_luckiest_of_k_estimates_the_expected_maximum_without_bias():
+    rng = np.random.default_rng(0)
+    found = [luckiest(x, 6) for x in rng.standard_normal((4000, 10))]
+    assert np.mean(found) == pytest.approx(expected_maximum(1.0, 6), abs=0.03)

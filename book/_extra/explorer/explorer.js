@@ -177,7 +177,7 @@ class Explorer {
       this.chosen[side] = found < 0 ? Math.max(0, start) : found;
     }
     const metric = given.get("curve") ?? "";
-    this.metric = metric in CURVES ? metric : "validation_accuracy";
+    this.metric = Object.hasOwn(CURVES, metric) ? metric : "validation_accuracy";
     this.show();
   }
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmnist_lab.pictures.neighbors import close_pairs, identical, nearest, thumbnails
+from fmnist_lab.facts.neighbors import close_pairs, identical, nearest, thumbnails
 
 
 def blank(*greys: float) -> torch.Tensor:
@@ -87,9 +87,3 @@ def test_the_nearest_come_in_order():
     points = torch.tensor([[0.2, 0.0], [4.0, 0.0]])
     assert nearest(points, others, 3).tolist() == [[0, 2, 1], [1, 2, 0]]
     assert nearest(points, others).tolist() == [[0], [1]]
-
-
-@pytest.mark.parametrize("count", [0, 4])
-def test_more_neighbours_than_there_are_is_an_error(count):
-    with pytest.raises(ValueError, match=f"count={count} must be from 1 to 3"):
-        nearest(torch.zeros(1, 2), torch.zeros(3, 2), count)

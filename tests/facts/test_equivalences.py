@@ -10,8 +10,9 @@ from scipy import stats
 
 from benchmarks import again
 from fmnist_lab.config import Config
-from fmnist_lab.facts import devices
+from fmnist_lab.facts import equivalences
 from fmnist_lab.runs import records
+from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
 from fmnist_lab.training import trainer
 
@@ -58,7 +59,7 @@ def kept(tmp_path, made_up_run):
 
 def test_a_setting_is_compared_seed_by_seed(publish, kept):
     publish([0.50, 0.52, 0.54])
-    table = devices.again(kept([0.501, 0.519, 0.541]))
+    table = equivalences.again(kept([0.501, 0.519, 0.541]))
     row = table.loc["1 × 8, 2.05e-4"]
     differences = np.array([0.1, -0.1, 0.1])
     assert (row["device"], row["seeds"]) == ("GPU", 3)
@@ -69,16 +70,16 @@ def test_a_setting_is_compared_seed_by_seed(publish, kept):
     assert (row["low"], row["high"]) == pytest.approx((row["mean"] - half, row["mean"] + half))
     expected = stats.ttest_1samp(differences, 0.3, alternative="less").pvalue
     assert row["p"] == pytest.approx(expected)
-    said = devices.told(table)
+    said = equivalences.device_facts(table)
     assert (said["again_runs"], said["again_settings"], said["again_apart"]) == (3, 1, 0)
     assert said["again_alike"] == (expected < 0.05)
 
 
 def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publish, kept):
     publish([0.5, 0.5], device="GPU")
-    assert devices.again(kept([0.6, 0.6])).empty
+    assert equivalences.again(kept([0.6, 0.6])).empty
     publish([])
-    assert devices.again(kept([0.6, 0.6])).empty
+    assert equivalences.again(kept([0.6, 0.6])).empty
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_the_command_trains_what_another_device_has_published_once(publish, tmp_
     once = json.loads(path.read_text())
     assert sorted(entry["config"]["seed"] for entry in once) == [0, 1]
     assert {entry["epochs"] for entry in once} == {1}
-    assert devices.again(path)["seeds"].tolist() == [2]
+    assert equivalences.again(path)["seeds"].tolist() == [2]
     monkeypatch.setattr(trainer, "train", None)  # nothing is left to train
     again.main(command)
     assert json.loads(path.read_text()) == once
@@ -118,3 +119,18 @@ def test_the_command_trains_what_another_device_has_published_once(publish, tmp_
     publish([0.5, 0.5], device=here)
     again.main([*command[:-1], str(tmp_path / "none.json")])
     assert not (tmp_path / "none.json").exists()
+
+
+def test_precision_is_judged_by_two_one_sided_tests_of_paired_seeds(made_up_run, home, published):
+    compared = [study for name, study in STUDIES.items() if name.startswith("precision_")]
+    for study in compared:
+        for config in study.configs():
+            shift = 0.001 * (config.precision == "bfloat16") * (-1) ** config.seed
+            records.save(made_up_run(config, accuracy=0.88 + 0.001 * config.seed + shift))
+    found = equivalences.precision().loc["2 × 512"]
+    assert (found["seeds"], found["mean"]) == (10, pytest.approx(0))
+    differences = np.array([0.1, -0.1] * 5)
+    assert found["differences"] == pytest.approx(list(differences))
+    assert found["high"] == pytest.approx(stats.t.ppf(0.95, 9) * stats.sem(differences))
+    expected = stats.ttest_1samp(differences, -0.3, alternative="greater").pvalue
+    assert found["p"] == pytest.approx(len(compared) * expected)  # Holm: all alike

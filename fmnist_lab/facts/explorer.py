@@ -11,11 +11,10 @@ from typing import Any
 import pandas as pd
 
 from fmnist_lab.config import Config, written
+from fmnist_lab.pictures.style import FEWEST, label
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import gap
 from fmnist_lab.verdicts.statistics import mean_interval, paired_difference
-
-from .style import FEWEST, label
 
 FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
 CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
@@ -112,7 +111,7 @@ def one(run: Run) -> dict[str, Any]:
     }
 
 
-def overview(runs: Iterable[Run]) -> pd.DataFrame:
+def all_settings(runs: Iterable[Run]) -> pd.DataFrame:
     """Return a row a setting: what the explorer draws, for who reads without scripts."""
     rows = []
     for setting, group in settings(runs).items():

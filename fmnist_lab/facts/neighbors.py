@@ -75,12 +75,8 @@ def close_pairs(first: Tensor, second: Tensor, threshold: float) -> pd.DataFrame
 def nearest(points: Tensor, others: Tensor, count: int = 1) -> Tensor:
     """Return the indices (n, count) of the nearest among `others` to each point, nearest first.
 
-    points: (n, d), others: (m, d); Euclidean distance. Raises ValueError for a count above m.
+    points: (n, d), others: (m, d); Euclidean distance.
     """
-    if not 1 <= count <= len(others):
-        raise ValueError(
-            f"count={count} must be from 1 to {len(others)}, the points to choose from"
-        )
     norms = others.square().sum(1)
     return torch.cat(
         [  # |p|^2 is the same for all others, so it does not change their order

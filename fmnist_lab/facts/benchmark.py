@@ -1,0 +1,196 @@
+"""The facts of the page on speed: what one run of `python -m benchmarks` has measured.
+
+Ratios are of medians of one run of the benchmark, never between two files: machines differ, and
+one machine differs from day to day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmnist_lab.config import ConfigError
+from fmnist_lab.pictures.speed import OURS, number, order
+from fmnist_lab.training.model import parameter_count
+
+from .common import NAN, Facts, framed
+
+RESULTS = Path(__file__).with_name("speed.json")
+ON_GPU = Path(__file__).with_name("speed_gpu.json")
+SCHEMA = 1
+STEPS = {  # from the slowest loop to the fastest: what is taken away, and by whose loops it shows
+    "pictures one by one → tensors one by one": ("tutorial", "tensors"),
+    "tensors one by one → a slice a batch, Adam in one call": ("tensors", "expert"),
+    "autograd → gradients written out": ("expert", "ours"),
+    "what is left: ours → matrix products alone": ("ours", "products"),
+}
+
+
+def read(path: str | Path = RESULTS) -> dict[str, Any]:
+    """Return the results in a file.
+
+    Raises `ConfigError` if it is missing, damaged or of another schema.
+    """
+    try:
+        results = json.loads(Path(path).read_text())
+    except OSError as fault:
+        raise ConfigError(f"{path} cannot be read: {fault.strerror}.") from None
+    except ValueError:
+        results = None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        raise ConfigError(f"{path} holds no results of schema {SCHEMA}: `python -m benchmarks`.")
+    return results
+
+
+def medians(results: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row a workload and trainer, floors included.
+
+    `seconds`: median time of an epoch (of all networks of the workload), between `fastest` and
+    `slowest`; `ratio`: that over our trainer's, NaN where ours was not measured; `share`: the part
+    of an epoch that was trained, to which times were scaled;
+    `peak_mb`: most memory its process held, in 10^6 bytes.
+    """
+    rows = []
+    for workload, measured in results["workloads"].items():
+        trainers = measured["trainers"]
+        medians = {name: float(np.median(one["seconds"])) for name, one in trainers.items()}
+        for name, one in trainers.items():
+            rows.append(
+                {
+                    "workload": workload,
+                    "title": measured["title"],
+                    "seeds": measured["seeds"],
+                    "precision": measured.get("precision", "float32"),  # absent from older files
+                    "trainer": name,
+                    "label": one["label"],
+                    "what": one["what"],
+                    "floor": one["floor"],
+                    "seconds": medians[name],
+                    "fastest": min(one["seconds"]),
+                    "slowest": max(one["seconds"]),
+                    "ratio": medians[name] / medians.get(OURS, NAN),
+                    "share": one["images"] / measured["images"],
+                    "peak_mb": one["peak_bytes"] / 1e6,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def ratio(frame: pd.DataFrame, workload: str, trainer: str, to: str = OURS) -> float:
+    """Return a trainer's median time over that of `to`; NaN if either was not measured."""
+    seconds = frame[frame["workload"] == workload].set_index("trainer")["seconds"]
+    return float(seconds.get(trainer, NAN) / seconds.get(to, NAN))
+
+
+def times(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a trainer, a column a workload: seconds an epoch (how many times ours).
+
+    Floors come last. A star marks a time that was scaled from a share of an epoch.
+    """
+    texts: dict[str, dict[str, str]] = {}
+    for row in frame.to_dict("records"):
+        star = "*" if row["share"] < 1 else ""
+        text = f"{number(row['seconds'])}{star} ({number(row['ratio'])}×)"
+        texts.setdefault(row["title"], {})[row["label"]] = text
+    kept = pd.DataFrame(texts).fillna("–").loc[ranked(frame), frame["title"].unique()]
+    return kept.rename_axis(columns="trainer")
+
+
+def gains(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return how many times as fast each step makes the loop: a row a step, a column a workload."""
+    titles = dict(zip(frame["workload"], frame["title"], strict=True))
+    return pd.DataFrame(
+        {
+            title: {name: number(ratio(frame, workload, *pair)) for name, pair in STEPS.items()}
+            for workload, title in titles.items()
+        }
+    ).rename_axis(columns="times as fast")
+
+
+def peers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what each trainer is, from fast to slow, floors last."""
+    what = dict(zip(frame["label"], frame["what"], strict=True))
+    rows = {name: {"how it trains": what[name]} for name in ranked(frame)}
+    return framed(rows.items(), "trainer")
+
+
+def ranked(frame: pd.DataFrame) -> list[str]:
+    """Return the labels of a table's rows: trainers from fast to slow, then floors."""
+    return order(frame) + list(frame[frame["floor"]]["label"].unique())
+
+
+def gpu(results: Mapping[str, Any]) -> Facts:
+    """Return the facts in a benchmark's results of ten seeds on a GPU: factors are texts."""
+    frame = medians(results)
+    others = ("ours_in_turn", "jax", "expert", "graphs", "products")
+    factors = {f"gpu_{name}": number(ratio(frame, "10-seeds", name)) for name in others}
+    (ours,) = frame[frame["trainer"] == "ours"]["seconds"]
+    return factors | {
+        "gpu": results["machine"]["gpu"],
+        "gpu_date": results["date"],
+        "gpu_limit": results["limit_seconds"],
+        "gpu_step": 1e6 * ours / results["workloads"]["10-seeds"]["steps"],
+    }
+
+
+def speed(results: Mapping[str, Any]) -> Facts:
+    """Return the facts in a benchmark's results: factors are texts, memory is in 10^6 bytes."""
+    frame = medians(results)
+    machine, versions, costs = results["machine"], results["versions"], results["costs"]
+    sweep, imports = costs["sweep"], costs["import_seconds"]
+    million = parameter_count(2, 4192) / 1e6
+    wide = frame[frame["workload"] == "2x4192-b512"].set_index("trainer")["peak_mb"]
+
+    def times(workload: str, trainer: str, to: str = "ours") -> str:
+        return number(ratio(frame, workload, trainer, to))
+
+    small = {
+        f"{trainer}_{batch}": times(f"1x128-b{batch}", trainer)
+        for batch in (1, 16, 64)
+        for trainer in ("tutorial", "expert", "jax")
+    }
+    rounded = {
+        f"{what}_{network}": times(f"{network}-b512-bf16", *pair)
+        for network in ("2x4192", "4x2096")
+        for what, pair in {
+            "rounded": ("ours", "ours_float32"),
+            "rounded_expert": ("expert",),
+            "rounded_jax": ("jax",),
+            "rounded_over": ("ours", "products"),
+        }.items()
+    }
+    return (
+        small
+        | rounded
+        | {
+            **{name: machine[name] for name in ("processor", "cores", "memory_gib")},
+            **{name: versions[name] for name in ("python", "torch")},
+            "date": results["date"],
+            "repeats": results["repeats"],
+            "limit": results["limit_seconds"],
+            "expert_wide": times("2x4192-b512", "expert"),
+            "over_products": times("2x4192-b512", "ours", to="products"),
+            "adam_of_1": times("1x128-b1", "adam"),
+            "products_of_64": times("1x128-b64", "products"),
+            "in_turn": times("10-seeds", "ours_in_turn"),
+            "stack": times("10-seeds", "ours_stack"),
+            **{f"sweep_{name}": sweep[name] for name in ("seeds", "epochs", "workers")},
+            **{name: sweep[name] for name in ("in_turn_seconds", "together_seconds")},
+            "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
+            "import_torch": median(imports["torch"]),
+            "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
+            "published": costs["published_runs"],
+            "reading": 1000 * median(costs["read_published_seconds"]),
+            "bytes": costs["stack_bytes_a_parameter"],
+            "million": million,
+            "stack_mb": million * costs["stack_bytes_a_parameter"],
+            "peak_ours": f"{wide.get('ours', NAN):,.0f}",
+            "peak_expert": f"{wide.get('expert', NAN):,.0f}",
+        }
+    )
