@@ -36,7 +36,7 @@ def budget(runs: Iterable[Run], *, by: str, ax: Axes | None = None) -> Axes:
     best = {}
     for n, (value, group) in enumerate(grouped(runs, by).items()):
         trials = np.arange(1, len(group) + 1)
-        best[value] = expected_best([ACCURACY.of(run) for run in group], trials)
+        best[value] = expected_best(np.array([ACCURACY.of(run) for run in group], float), trials)
         ax.plot(trials, best[value], label=label(value), markevery=(n, 6), **look(n))
     highest = max((max(line) for line in best.values()), default=1.0)
     ax.set_ylim(highest - SHOWN, highest + SHOWN / 10)
