@@ -24,9 +24,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from fmnist_lab import data
 from fmnist_lab.config import Config
 from fmnist_lab.runs import records
+from fmnist_lab.sources import locate
 from fmnist_lab.sweeps.sweep import sweep
 
 SEEDS = 10
@@ -73,7 +73,7 @@ def throughput(executor: Executor, configs: list[Config]) -> float:
 @contextmanager
 def store() -> Iterator[None]:
     """Use an empty store, with a link to the data set, here and in processes started here."""
-    root = data.locate()
+    root = locate()
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "data").symlink_to(root)
         with patch.dict(os.environ, FMNIST_LAB_HOME=home):

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fmnist_lab import data
+from fmnist_lab.sources import locate
 from fmnist_lab.training.environment import usable_cpus
 
 IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweeps.sweep", "fmnist_lab.chapter")
@@ -72,7 +72,7 @@ def measure(
         reading.append(round(taken, 4))
     (held,) = numbers(MEMORY)
     with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "data").symlink_to(data.locate())
+        (Path(home) / "data").symlink_to(locate())
         in_turn, together = numbers(
             SWEEP, seeds, epochs, train_size, environment={"FMNIST_LAB_HOME": home}
         )

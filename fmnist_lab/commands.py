@@ -17,8 +17,9 @@ from fmnist_lab.sweeps.sweep import FailedRuns
 
 from . import data
 from .config import ConfigError, names, number, written
+from .sources import DIGEST, DataError, locate
 
-FAULTS = (ConfigError, data.DataError, records.RecordError)
+FAULTS = (ConfigError, DataError, records.RecordError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -95,7 +96,7 @@ def folder(name: str) -> Path:
 def show_data() -> None:
     """Find or fetch the data set and say where it is."""
     found = data.load()
-    print(f"Fashion-MNIST is verified: {data.locate()}")
+    print(f"Fashion-MNIST is verified: {locate()}")
     trained, tested = len(found.images), len(found.test_images)
     print(f"{trained:,} images to train and validate, {tested:,} to test.")
 
@@ -184,7 +185,7 @@ def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool
     runs = [*known.values(), *taken] if newer else [*taken, *known.values()]
     belonging: set[str] = set()
     for study in studies.STUDIES.values():
-        wanted = {identify(config, data.DIGEST) for config in study.configs(runs)}
+        wanted = {identify(config, DIGEST) for config in study.configs(runs)}
         held = [run for run in runs if run.id in wanted and run.holds(study.keep)]
         here = {run.id: run.keeping(study.keep) for run in held}  # of several, the last
         belonging |= wanted

@@ -11,25 +11,28 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-LOSS_NAMES = ("cross_entropy", "mse", "mae", "mse_probabilities", "mae_probabilities")
-# The same in a reader's words.
-LOSS_WORDS = {
+LOSS_WORDS = {  # the loss functions by name, in a reader's words
     "cross_entropy": "cross-entropy",
     "mse": "MSE",
     "mae": "MAE",
     "mse_probabilities": "MSE on probabilities",
     "mae_probabilities": "MAE on probabilities",
 }
+LOSS_NAMES = tuple(LOSS_WORDS)
 PRECISIONS = ("float32", "bfloat16")
 LONGEST_SHOWN = 100  # characters of a value that an error repeats
 NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS}  # the hyperparameters that are no numbers
 
 
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names every fault, one a line, and is all."""
+class PlainError(Exception):
+    """An error whose message says all: a notebook shows it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
         return str(self).splitlines()
+
+
+class ConfigError(PlainError, ValueError):
+    """A setting that cannot be used; the message names every fault, one a line."""
 
 
 @dataclass(frozen=True)

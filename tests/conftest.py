@@ -11,7 +11,7 @@ import torch
 from hypothesis import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fmnist_lab import data
+from fmnist_lab import data, sources
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.runs import records
@@ -95,7 +95,7 @@ def no_cluster(monkeypatch) -> None:
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The verified data set, in the user's own cache."""
-    return data.locate()
+    return sources.locate()
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +163,7 @@ def make_up_run(config: Config, *, accuracy: float = 0.5, epochs: int = 2, **fie
     }
     values = {
         "config": config,
-        "data": data.DIGEST,
+        "data": sources.DIGEST,
         "history": {name: [1 / (n + 2) for n in range(epochs)] for name in HISTORY},
         "stopped_by": "epochs",
         "best_epoch": epochs,

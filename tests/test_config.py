@@ -21,8 +21,9 @@ from fmnist_lab.config import (
     ConfigError,
     names,
 )
-from fmnist_lab.data import DIGEST, STREAMS
+from fmnist_lab.data import STREAMS
 from fmnist_lab.runs.run import identify
+from fmnist_lab.sources import DIGEST
 
 RULES = {
     "depth": "it must be a whole number from 0 to 16.",

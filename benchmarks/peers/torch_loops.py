@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from benchmarks.work import LEARNING_RATE, Floats, InTurn, Trainer, Work, wait
 from fmnist_lab import data
+from fmnist_lab.sources import locate
 from fmnist_lab.training.model import initial_network
 
 
@@ -64,7 +65,7 @@ class Tutorial(Loop):
         from torchvision.transforms import ToTensor
 
         super().__init__(work)
-        everything = FashionMNIST(data.locate(), train=True, transform=ToTensor())
+        everything = FashionMNIST(locate(), train=True, transform=ToTensor())
         train, _ = data.split(0)  # as in work.prepare
         images = Subset(everything, train[: work.workload.images].tolist())
         self.loader = DataLoader(images, work.workload.batch, shuffle=True)

@@ -17,7 +17,7 @@ import pandas as pd
 import platformdirs
 
 from fmnist_lab.config import Config, folder_named
-from fmnist_lab.data import DIGEST
+from fmnist_lab.sources import DIGEST
 
 from .run import PARTS, Run, canonical, identify, parse
 from .runs import Runs

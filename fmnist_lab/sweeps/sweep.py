@@ -17,10 +17,11 @@ import filelock
 import torch
 
 from fmnist_lab import data
-from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.config import Config, ConfigError, PlainError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
 from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sources import DIGEST, DataError
 from fmnist_lab.training import environment, trainer
 from fmnist_lab.training.model import FashionClassifier, network_of
 
@@ -32,13 +33,13 @@ from .progress import Progress, bar, settings_text
 # Every run keeps its test predictions (13 KB): only another training could restore them.
 KEPT = frozenset({"predictions"})
 # Faults of what all runs need, which end a sweep; any other is one run's own.
-COMMON = (ConfigError, data.DataError, records.RecordError)
+COMMON = (ConfigError, DataError, records.RecordError)
 # What a network file system says of a file that another machine has removed while it was opened.
 REMOVED = (errno.ENOENT, errno.ESTALE)
 _loading = threading.Lock()
 
 
-class FailedRuns(RuntimeError):
+class FailedRuns(PlainError):
     """Runs of a sweep that failed while the others were trained and kept: which, and why."""
 
     def __init__(self, failed: dict[Config, str], trained: int):
@@ -46,9 +47,6 @@ class FailedRuns(RuntimeError):
         lines = [f"{settings_text(config)}: {why}" for config, why in failed.items()]
         said = f"{len(failed)} run(s) failed; the other {trained} are trained and kept."
         super().__init__("\n".join([said, *lines]))
-
-    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
-        return str(self).splitlines()
 
 
 def sweep(
@@ -209,7 +207,7 @@ def network(run: Run, **options: Any) -> FashionClassifier:
 def locked(configs: Sequence[Config]) -> Iterator[None]:
     """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring."""
     folder = records.folder("locks")
-    names = sorted(identify(config, data.DIGEST) for config in configs)
+    names = sorted(identify(config, DIGEST) for config in configs)
     locks = [filelock.FileLock(folder / f"{name}.lock") for name in names]
     try:
         for lock in locks:

@@ -28,11 +28,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmnist_lab.config import Config
-from fmnist_lab.data import DIGEST
 from fmnist_lab.runs import records
 from fmnist_lab.runs.records import DamagedError, RecordError
 from fmnist_lab.runs.run import METRICS, Run, identify, pack
 from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sources import DIGEST
 
 pytestmark = pytest.mark.usefixtures("home", "published")
 

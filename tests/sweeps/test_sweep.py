@@ -14,9 +14,9 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from fmnist_lab import data
 from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
+from fmnist_lab.sources import DataError
 from fmnist_lab.sweeps import crew, progress, sweep
 from fmnist_lab.training import environment, trainer
 
@@ -322,7 +322,7 @@ def raise_(fault: Exception) -> None:
     raise fault
 
 
-@pytest.mark.parametrize("fault", [ConfigError, data.DataError, records.RecordError])
+@pytest.mark.parametrize("fault", [ConfigError, DataError, records.RecordError])
 def test_a_fault_of_what_all_runs_need_ends_the_sweep(fault, trained, monkeypatch):
     def fail(configs, *arguments, **options):
         raise fault("told in a sentence")

@@ -16,6 +16,7 @@ from fmnist_lab import data
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.runs.run import HISTORY, Run, canonical
+from fmnist_lab.sources import DIGEST
 from fmnist_lab.training import trainer
 from fmnist_lab.training.member import Member
 from fmnist_lab.training.stack import Stack
@@ -509,7 +510,7 @@ def test_only_the_parts_asked_for_are_kept(fashion, keep):
 
 def test_a_run_says_what_a_reader_needs_to_repeat_it(once):
     run = once(SMALL)
-    assert run.data == data.DIGEST
+    assert run.data == DIGEST
     assert set(run.environment) == {
         *("commit", "device", "finished", "fmnist_lab", "precision", "python", "stack", "torch"),
     }

@@ -21,11 +21,11 @@ from pathlib import Path
 import filelock
 import pytest
 
-from fmnist_lab import data
+from fmnist_lab import sources
 from fmnist_lab.config import ConfigError
 
 SYSTEM_PATH = os.environ["PATH"]
-FIRST, SECOND, *_ = data.FILES
+FIRST, SECOND, *_ = sources.FILES
 
 
 # --- Stand-ins: small files, an empty machine, a mirror on the loopback interface
@@ -34,9 +34,9 @@ FIRST, SECOND, *_ = data.FILES
 @pytest.fixture
 def contents(monkeypatch) -> dict[str, bytes]:
     """Four small files under the four names, taken for the real ones."""
-    contents = {name: (name.encode() + b"\n") * 2000 for name in data.FILES}
+    contents = {name: (name.encode() + b"\n") * 2000 for name in sources.FILES}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    monkeypatch.setattr(data, "FILES", digests)
+    monkeypatch.setattr(sources, "FILES", digests)
     return contents
 
 
@@ -45,8 +45,8 @@ def raw(monkeypatch, tmp_path) -> Path:
     """A machine with an empty cache, no other source and no network; gives the cache's raw/."""
     monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("FMNIST_DATA", raising=False)
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(data, "MIRRORS", ())
+    monkeypatch.setattr(sources, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr(sources, "MIRRORS", ())
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no apt-get there
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "home" / "data" / "FashionMNIST" / "raw"
@@ -90,7 +90,7 @@ class Mirror(http.server.ThreadingHTTPServer):
 def mirrors(contents, monkeypatch) -> Iterator[list[Mirror]]:
     """Two mirrors in the order they are asked."""
     servers = [Mirror(contents), Mirror(contents)]
-    monkeypatch.setattr(data, "MIRRORS", tuple(server.url for server in servers))
+    monkeypatch.setattr(sources, "MIRRORS", tuple(server.url for server in servers))
     for server in servers:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield servers
@@ -216,7 +216,7 @@ def test_a_user_folder_of_any_layout_fills_the_cache_and_stays_as_it_was(
     write(tmp_path / "user" / layout, contents, suffix)
     monkeypatch.setenv("FMNIST_DATA", str(tmp_path / "user"))
     before = snapshot(tmp_path / "user")
-    assert data.locate() == raw.parents[1]
+    assert sources.locate() == raw.parents[1]
     assert read(raw) == contents
     assert snapshot(tmp_path / "user") == before
 
@@ -234,53 +234,53 @@ def test_what_is_no_file_is_passed_over_and_not_waited_for(
     else:
         (user / FIRST).symlink_to("/dev/zero")
     monkeypatch.setenv("FMNIST_DATA", str(user))
-    with pytest.warns(UserWarning, match=rf"{FIRST} \({FIRST}\) is no file: looking further"):
-        data.locate()
+    with pytest.warns(UserWarning, match=rf"{FIRST}: {FIRST}: it is no file: looking further"):
+        sources.locate()
     assert read(raw) == contents
 
 
 def test_a_file_longer_than_any_of_the_four_is_not_read(contents, raw, mirrors, monkeypatch):
-    monkeypatch.setattr(data, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(sources, "MAX_BYTES", 100_000)
     write(raw, contents | {FIRST: bytes(100_001)})
-    with pytest.warns(UserWarning, match=f"{FIRST} is longer than 100,000 bytes: renamed to"):
-        data.locate()
+    with pytest.warns(UserWarning, match=f"{FIRST}: it is longer than 100,000 bytes; renamed to"):
+        sources.locate()
     assert read(raw)[FIRST] == contents[FIRST]
 
 
 def test_folders_of_a_user_whom_nobody_knows_are_named(contents, raw, mirrors, monkeypatch):
     monkeypatch.setenv("FMNIST_DATA", "~nobody-of-this-name")
     with pytest.warns(UserWarning, match="FMNIST_DATA=~nobody-of-this-name: there is no such fol"):
-        data.locate()
+        sources.locate()
     monkeypatch.setenv("FMNIST_LAB_HOME", "~nobody-of-this-name")
     with pytest.raises(
         ConfigError, match=r"^FMNIST_LAB_HOME is '~nobody-of-this-name'; it must be"
     ):
-        data.locate()
+        sources.locate()
 
 
 def test_the_error_is_shown_in_a_notebook_as_its_message_alone():
-    assert data.DataError("one.\ntwo.")._render_traceback_() == ["one.", "two."]
+    assert sources.DataError("one.\ntwo.")._render_traceback_() == ["one.", "two."]
 
 
 def test_a_good_gz_beside_a_bad_raw_file_is_used(contents, raw, monkeypatch, tmp_path):
     user = write(tmp_path / "user", contents, ".gz")
     (user / FIRST).write_bytes(b"cut short")
     monkeypatch.setenv("FMNIST_DATA", str(user))
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
 
 
 def test_the_debian_folder_needs_no_mirror_and_stays_as_it_was(contents, raw, mirrors):
-    write(data.DEBIAN_FOLDER, contents, ".gz")
-    before = snapshot(data.DEBIAN_FOLDER)
-    data.locate()
+    write(sources.DEBIAN_FOLDER, contents, ".gz")
+    before = snapshot(sources.DEBIAN_FOLDER)
+    sources.locate()
     assert read(raw) == contents
     assert mirrors[0].asked == mirrors[1].asked == []
-    assert snapshot(data.DEBIAN_FOLDER) == before
+    assert snapshot(sources.DEBIAN_FOLDER) == before
 
 
 def test_a_mirror_fills_the_cache_silently_where_no_terminal_listens(contents, raw, mirrors, capfd):
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
     assert mirrors[0].asked == list(contents)
     assert mirrors[1].asked == []
@@ -289,14 +289,14 @@ def test_a_mirror_fills_the_cache_silently_where_no_terminal_listens(contents, r
 
 def test_only_what_the_cache_lacks_is_fetched(contents, raw, mirrors):
     write(raw, {name: content for name, content in contents.items() if name != SECOND})
-    data.locate()
+    sources.locate()
     assert mirrors[0].asked == [SECOND]
 
 
 def test_a_complete_cache_is_only_read(contents, raw, mirrors):
     write(raw, contents)
     before = snapshot(raw.parents[2])
-    data.locate()
+    sources.locate()
     assert mirrors[0].asked == []
     assert snapshot(raw.parents[2]) == before
 
@@ -306,8 +306,8 @@ def test_a_complete_cache_is_only_read(contents, raw, mirrors):
     ("fault", "message"),
     [
         (None, "there is no such folder"),
-        ("absent", f"{FIRST} is missing: looking further"),
-        ("bad", rf"{FIRST} \({FIRST}\) has SHA-256 .* instead of"),
+        ("absent", f"{FIRST}: it is missing: looking further"),
+        ("bad", f"{FIRST}: {FIRST}: it has SHA-256 .* instead of"),
     ],
 )
 def test_a_faulty_user_folder_is_warned_of_and_passed_over(
@@ -324,7 +324,7 @@ def test_a_faulty_user_folder_is_warned_of_and_passed_over(
     monkeypatch.setenv("FMNIST_DATA", str(user))
     before = read(user)
     with pytest.warns(UserWarning, match=f"FMNIST_DATA={user}: {message}"):
-        data.locate()
+        sources.locate()
     assert read(raw) == contents
     assert read(user) == before
 
@@ -332,8 +332,8 @@ def test_a_faulty_user_folder_is_warned_of_and_passed_over(
 @pytest.mark.parametrize("bad", [b"", b"cut short"])
 def test_a_damaged_file_in_the_cache_is_set_aside_and_fetched_again(contents, raw, mirrors, bad):
     write(raw, contents | {SECOND: bad})
-    with pytest.warns(UserWarning, match=rf"{SECOND} has SHA-256 .*renamed to {SECOND}\.damaged"):
-        data.locate()
+    with pytest.warns(UserWarning, match=rf"{SECOND}: it has SHA-256 .*; renamed to {SECOND}\.damaged"):
+        sources.locate()
     assert read(raw) == contents | {f"{SECOND}.damaged": bad}
     assert mirrors[0].asked == [SECOND]
 
@@ -363,29 +363,29 @@ BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
 def test_a_file_that_one_mirror_cannot_give_comes_from_the_next(
     contents, raw, mirrors, monkeypatch, caplog, answer, reason
 ):
-    monkeypatch.setattr(data, "TIMEOUT", 1.0 if answer in (stalled, trickling) else 30.0)
-    monkeypatch.setattr(data, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(sources, "TIMEOUT", 1.0 if answer in (stalled, trickling) else 30.0)
+    monkeypatch.setattr(sources, "MAX_BYTES", 1_000_000)
     mirrors[0].answers["t10k-images-idx3-ubyte"] = answer
-    with caplog.at_level("INFO", logger=data.__name__):
-        data.locate()
+    with caplog.at_level("INFO", logger=sources.__name__):
+        sources.locate()
     assert read(raw) == contents
     assert "t10k-images-idx3-ubyte" in mirrors[1].asked
-    assert re.search(f"{mirrors[0].url}: t10k-images-idx3-ubyte .*{reason}", caplog.messages[-1])
+    assert re.search(f"{mirrors[0].url}: t10k-images-idx3-ubyte: .*{reason}", caplog.messages[-1])
 
 
 def test_a_mirror_that_cannot_be_reached_is_asked_once(contents, raw, mirrors, monkeypatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}/"
-    monkeypatch.setattr(data, "MIRRORS", (nobody, mirrors[1].url))
-    with caplog.at_level("INFO", logger=data.__name__):
-        data.locate()
+    monkeypatch.setattr(sources, "MIRRORS", (nobody, mirrors[1].url))
+    with caplog.at_level("INFO", logger=sources.__name__):
+        sources.locate()
     assert read(raw) == contents
     assert caplog.text.count("Connection refused") == 1
 
 
 def test_two_mirrors_that_lack_different_files_complete_each_other(contents, raw, mirrors):
     mirrors[0].answers[FIRST] = mirrors[1].answers[SECOND] = not_found
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
 
 
@@ -399,7 +399,7 @@ def apt_get(contents, tmp_path, monkeypatch) -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb to build a package")
     tree = tmp_path / "tree"
-    write(tree / data.DEBIAN_FOLDER.relative_to("/"), contents, ".gz")
+    write(tree / sources.DEBIAN_FOLDER.relative_to("/"), contents, ".gz")
     (tree / "DEBIAN").mkdir()
     (tree / "DEBIAN" / "control").write_text(
         "Package: dataset-fashion-mnist\nVersion: 0\nArchitecture: all\n"
@@ -424,16 +424,16 @@ def test_the_package_is_downloaded_and_unpacked_when_all_else_fails(
         mirror.answers = dict.fromkeys(contents, not_found)
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
     assert not any((tmp_path / "scratch").iterdir())
-    assert not data.DEBIAN_FOLDER.exists()
+    assert not sources.DEBIAN_FOLDER.exists()
 
 
 def test_the_last_line_of_a_failing_apt_get_is_the_reason(apt_get, monkeypatch):
-    monkeypatch.setattr(data, "DEBIAN_PACKAGE", "no-such-package")
-    with pytest.raises(data.DataError, match="failed: E: not so: download no-such-package"):
-        data.locate()
+    monkeypatch.setattr(sources, "DEBIAN_PACKAGE", "no-such-package")
+    with pytest.raises(sources.DataError, match="failed: E: not so: download no-such-package"):
+        sources.locate()
 
 
 # --- When nothing works
@@ -444,15 +444,15 @@ def test_one_error_names_every_source_its_fault_and_the_remedy(
 ):
     write(tmp_path / "user", {FIRST: contents[FIRST], SECOND: b"not it"})
     monkeypatch.setenv("FMNIST_DATA", str(tmp_path / "user"))
-    write(data.DEBIAN_FOLDER, {FIRST: contents[FIRST]}, ".gz")
+    write(sources.DEBIAN_FOLDER, {FIRST: contents[FIRST]}, ".gz")
     mirrors[0].answers = dict.fromkeys(contents, not_found)
     mirrors[1].answers = dict.fromkeys(contents, LOGIN_PAGE)
     with (
         pytest.warns(UserWarning, match="FMNIST_DATA"),
-        pytest.raises(data.DataError) as caught,
+        pytest.raises(sources.DataError) as caught,
     ):
-        data.locate()
-    found, wanted = hashlib.sha256(b"not it").hexdigest()[:12], data.FILES[SECOND][:12]
+        sources.locate()
+    found, wanted = hashlib.sha256(b"not it").hexdigest()[:12], sources.FILES[SECOND][:12]
     three = list(contents)[1:]
     no_apt_get = "[Errno 2] No such file or directory: 'apt-get'"
     remedy = (
@@ -462,32 +462,32 @@ def test_one_error_names_every_source_its_fault_and_the_remedy(
     )
     assert str(caught.value).splitlines() == [
         "Fashion-MNIST is not complete: 3 of its 4 files could not be had. Tried, in order:",
-        f"  - the cache {raw}: " + "; ".join(f"{name} is missing" for name in contents),
-        f"  - FMNIST_DATA={tmp_path / 'user'}: {SECOND} ({SECOND}) has SHA-256 {found}… instead of "
-        f"{wanted}…; " + "; ".join(f"{name} is missing" for name in three[1:]),
+        f"  - the cache {raw}: " + "; ".join(f"{name}: it is missing" for name in contents),
+        f"  - FMNIST_DATA={tmp_path / 'user'}: {SECOND}: {SECOND}: it has SHA-256 {found}… instead of "
+        f"{wanted}…; " + "; ".join(f"{name}: it is missing" for name in three[1:]),
         f"  - Debian's folder {tmp_path / 'debian'}: "
-        + "; ".join(f"{name} is missing" for name in three),
+        + "; ".join(f"{name}: it is missing" for name in three),
         f"  - the mirror {mirrors[0].url}: "
-        + "; ".join(f"{name} is answered HTTP 404 Not Found" for name in three),
+        + "; ".join(f"{name}: it is answered HTTP 404 Not Found" for name in three),
         f"  - the mirror {mirrors[1].url}: "
-        + "; ".join(f"{name} Not a gzipped file (b'<h')" for name in three),
-        f"  - Debian's package {data.DEBIAN_PACKAGE}: {no_apt_get}",
+        + "; ".join(f"{name}: Not a gzipped file (b'<h')" for name in three),
+        f"  - Debian's package {sources.DEBIAN_PACKAGE}: {no_apt_get}",
         remedy,
     ]
     assert read(raw) == {FIRST: contents[FIRST]}  # what could be had is kept
 
 
 def test_a_machine_without_any_source_says_that_fmnist_data_is_not_set(contents):
-    with pytest.raises(data.DataError, match=r"(?s)4 of its 4 .*\n  - FMNIST_DATA=: not set\n"):
-        data.locate()
+    with pytest.raises(sources.DataError, match=r"(?s)4 of its 4 .*\n  - FMNIST_DATA=: not set\n"):
+        sources.locate()
 
 
 def test_a_cache_that_cannot_be_written_is_named(contents, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / "file"))
     rule = rf"the cache folder {tmp_path}/file/data cannot be used .*set FMNIST_LAB_HOME"
-    with pytest.raises(data.DataError, match=rule):
-        data.locate()
+    with pytest.raises(sources.DataError, match=rule):
+        sources.locate()
 
 
 # --- Several processes
@@ -498,7 +498,7 @@ def test_a_cache_that_cannot_be_written_is_named(contents, monkeypatch, tmp_path
 forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
-def start_process(target: Callable[[], object] = data.locate) -> BaseProcess:
+def start_process(target: Callable[[], object] = sources.locate) -> BaseProcess:
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("needs a system that can fork")
     process = multiprocessing.get_context("fork").Process(target=target)
@@ -526,7 +526,7 @@ def test_a_process_killed_in_a_download_leaves_only_whole_files(contents, raw, m
     process.join(60)
     assert read(raw) == {FIRST: contents[FIRST]}
     mirrors[0].answers.clear()
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
     assert mirrors[0].asked.count(FIRST) == 1
 
@@ -541,15 +541,15 @@ def test_a_process_killed_while_it_writes_leaves_no_file_that_looks_whole(
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert set(read(raw)) == {f"{FIRST}.part"}
-    data.locate()
+    sources.locate()
     assert read(raw) == contents
 
 
 def test_a_lock_that_stays_taken_ends_in_an_error(contents, raw, monkeypatch):
-    monkeypatch.setattr(data, "LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr(sources, "LOCK_TIMEOUT", 0.1)
     raw.mkdir(parents=True)
     with (
         filelock.FileLock(raw.parents[1] / "fetch.lock"),
-        pytest.raises(data.DataError, match=r"fetch.lock.*end any process that holds its lock"),
+        pytest.raises(sources.DataError, match=r"fetch.lock.*end any process that holds its lock"),
     ):
-        data.locate()
+        sources.locate()
