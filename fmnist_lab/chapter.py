@@ -41,23 +41,22 @@ class Chapter:
         given = {key: number(namespace[key]) for key in PARAMETERS if key in namespace}
         faults = unknown_parameters()
         self.device = given.pop("device", "auto")
-        seeds = given.pop("seeds", PUBLISHED)
-        published = (
-            isinstance(seeds, str) and seeds == PUBLISHED
-        )  # an array would not say yes or no
+        seeds = given.get("seeds", PUBLISHED)
+        # An array would not say yes or no.
+        if as_published := isinstance(seeds, str) and seeds == PUBLISHED:
+            given.pop("seeds", None)
         try:
             if not cluster.address():  # whose workers know what devices they have
                 resolve(self.device)
         except ConfigError as fault:
             faults.append(str(fault))
         try:
-            counted = {} if published else {"seeds": seeds}
-            self.study = self.published.vary(**given, **counted)
+            self.study = self.published.vary(**given)
         except ConfigError as fault:
             faults.append(str(fault).replace(f"{SEEDS}.", f'{SEEDS}, or "{PUBLISHED}".'))
         if faults:
             raise ParameterError("\n".join(faults))
-        if published:
+        if as_published:
             # With its defaults a chapter never trains, whatever is published so far.
             fresh = 0 if self.study == self.published else NEW_SEEDS
             self.configs = self.study.at_hand(fresh)
@@ -71,12 +70,12 @@ class Chapter:
     def backdrop(self) -> Runs:
         """Return the published sweep's other runs, to be shown behind the chapter's own.
 
-        None if they differ in more than the swept hyperparameter: that would mislead.
+        There are none if those differ in more than the swept hyperparameter: that would mislead.
         """
         if self.study.base != self.published.base:
             return Runs()
-        shown = set(self.configs)
-        return Runs(run for run in find(self.published.configs()) if run.config not in shown)
+        own = set(self.configs)
+        return find(config for config in self.published.configs() if config not in own)
 
 
 def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from . import pictures
-from .config import BOUNDS, NAMED, Config, ConfigError, names, number, scientific
+from .config import BOUNDS, NAMED, Config, ConfigError, PlainError, names, number, written
 from .data import Data, split
 from .pictures.images import gallery
 from .pictures.style import STYLE
@@ -46,6 +46,8 @@ NEURONS, ACROSS = 48, 12  # weights
 COMPARED = 6  # runs that one picture can tell apart
 SIZE = 8, 5  # inches of a picture
 TABS = ("Curves", "Predictions", "Mistakes", "First-layer weights", "Runs")
+# How a run ended, in words.
+ENDED = {"patience": "by patience", "epochs": "at its last epoch", "divergence": "by divergence"}
 
 
 class Playground(widgets.VBox):
@@ -94,18 +96,21 @@ class Playground(widgets.VBox):
         super().__init__([grid, widgets.HBox([self.train, self.stop]), self.status, tabs])
         self._estimate()
 
-    def config(self) -> Config:
-        """Return what the controls say. Raises `ConfigError`, naming every fault."""
-        return Config.from_dict({name: number(one.value) for name, one in self.controls.items()})
+    def config(self) -> Config | None:
+        """Return what the controls say, or tell in the panel what is wrong with it."""
+        try:
+            return Config.from_dict({name: number(c.value) for name, c in self.controls.items()})
+        except ConfigError as fault:
+            self._say(str(fault))
+            return None
+
+    def busy(self) -> bool:
+        """Return whether a training goes on."""
+        return self.thread is not None and self.thread.is_alive()
 
     def start(self) -> None:
         """Train what the controls say, unless it is on record; one training at a time."""
-        if self.thread is not None and self.thread.is_alive():
-            return
-        try:
-            config = self.config()
-        except ConfigError as fault:
-            self._say(str(fault))
+        if self.busy() or (config := self.config()) is None:
             return
         self._stop.clear()
         self.train.disabled, self.stop.disabled = True, False
@@ -114,7 +119,7 @@ class Playground(widgets.VBox):
 
     def end(self) -> None:
         """Stop training after the batches that are under way."""
-        if self.thread is not None and self.thread.is_alive():
+        if self.busy():
             self.stop.disabled = True
             self._say("Stopping.")
             self._stop.set()
@@ -129,11 +134,11 @@ class Playground(widgets.VBox):
                 self._say("Stopped before the first epoch was finished: there is no run to keep.")
             else:
                 self._say(f"Drawing what {settings_text(run.config)} has learnt.")
-                self._show(run, fashion)
-        except ConfigError as fault:
+                self._show(run, fashion, stopped=run.config != config)
+        except PlainError as fault:
             self._say(str(fault))
         except Exception as fault:  # whatever it is, the panel says it and can be used again
-            self._say(f"{type(fault).__name__}: {str(fault).splitlines()[0]}")
+            self._say(": ".join([type(fault).__name__, *str(fault).splitlines()[:1]]))
         finally:
             self.train.disabled, self.stop.disabled = False, True
 
@@ -157,7 +162,7 @@ class Playground(widgets.VBox):
                 self._curves(self.runs[-COMPARED + 1 :], history)
         return None
 
-    def _show(self, run: Run, fashion: Data) -> None:
+    def _show(self, run: Run, fashion: Data, stopped: bool) -> None:
         self.stop.disabled = True
         self.runs = Runs([*(other for other in self.runs if other.id != run.id), run])
         self._curves(self.runs[-COMPARED:])
@@ -173,9 +178,9 @@ class Playground(widgets.VBox):
         self.table.value = compared(self.runs)
         accuracy = run.best["validation_accuracy"]
         best = "never learnt anything" if accuracy is None else f"{100 * accuracy:.2f} %"
-        ended = {"patience": "by patience", "epochs": "at its last epoch"}.get(run.stopped_by)
+        ended = f"stopped after epoch {run.epochs}" if stopped else f"ended {ENDED[run.stopped_by]}"
         self._say(f"{settings_text(run.config)}: {best} of the validation images right at epoch "
-                  f"{run.best_epoch}; ended {ended or 'by divergence'}.")  # fmt: skip
+                  f"{run.best_epoch}; {ended}.")  # fmt: skip
 
     def turn(self) -> None:
         """Show the next validation images, after the last the first."""
@@ -202,12 +207,7 @@ class Playground(widgets.VBox):
 
     def _estimate(self) -> None:
         """Say how long the training would take, or what is wrong with a control's value."""
-        try:
-            config = self.config()
-        except ConfigError as fault:
-            self._say(str(fault))
-            return
-        if self.thread is None or not self.thread.is_alive():
+        if (config := self.config()) is not None and not self.busy():
             known = records.load(config, KEPT) is not None
             seconds = Worker.here("cpu").seconds([config])
             self._say("On record: nothing to train." if known else
@@ -217,16 +217,13 @@ class Playground(widgets.VBox):
 def control(name: str) -> Any:
     """Return the control of a hyperparameter, with what it may be as its hint."""
     value, style = getattr(START, name), {"description_width": "110px"}
-    told = {"description": name.replace("_", " "), "style": style}
+    label = {"description": name.replace("_", " "), "style": style}
     if name in NAMED:
-        return widgets.Dropdown(options=NAMED[name], value=value, **told)
-    bounds = BOUNDS[name]
-    hint = {"tooltip": str(bounds), "continuous_update": False}
-    if name == "learning_rate":  # a text: 1e-3 is what people write
-        return widgets.Text(value=scientific(value), **told, **hint)
-    return widgets.BoundedIntText(
-        value=value, min=int(bounds.low), max=int(bounds.high), **told, **hint
-    )
+        return widgets.Dropdown(options=NAMED[name], value=value, **label)
+    # A text: 1e-3 is what people write. A box of whole numbers would change what is out of range
+    # without a word.
+    text, hint = written(value), str(BOUNDS[name])
+    return widgets.Text(value=text, tooltip=hint, continuous_update=False, **label)
 
 
 @dataclass(frozen=True)

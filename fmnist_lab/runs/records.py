@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import stat
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import filelock
-import pandas as pd
 import platformdirs
 
-from fmnist_lab.config import Config, folder_named
+from fmnist_lab.config import Config, PlainError, folder_named
+from fmnist_lab.files import content, put
 from fmnist_lab.sources import DIGEST
 
-from .run import PARTS, Run, canonical, identify, parse
+from .run import PARTS, Run, canonical, identify
 from .runs import Runs
 
 PUBLISHED = Path(__file__).parent / "published"
 SUMS = "SHA256SUMS"
-LARGEST = 2**31  # bytes of a file of runs
-LONGEST = 500  # characters of what is said of a damaged file
-MOST = 100_000  # entries of a run: a history of 10,000 epochs has half as many
+MOST_BYTES = 2**31  # of a file of runs
+MOST_ENTRIES = 100_000  # of a run: a history of 10,000 epochs has half as many
+LONGEST_FAULT = 500  # characters of what is said of a damaged file
 
 
-class RecordError(ValueError):
-    """A file or a store that cannot be read, written or believed; the message is all."""
+class RecordError(PlainError):
+    """A file or a store that cannot be read, written or believed."""
 
-    def _render_traceback_(self) -> list[str]:  # IPython asks an exception for this
-        return str(self).splitlines()
+
+class AbsentError(RecordError):
+    """A file that is not there."""
 
 
 class DamagedError(RecordError):
@@ -47,8 +49,8 @@ def home() -> Path:
     )
 
 
-def folder(name: str) -> Path:
-    """Return a folder of the store, made if need be. Raises `RecordError` if that cannot be."""
+def own_folder(name: str) -> Path:
+    """Return a folder of the user's own store, made if need be. Raises `RecordError` if that cannot be."""
     path = home() / name
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -79,24 +81,12 @@ def save(run: Run) -> None:
     there the next overwrites. Raises `RecordError` if it cannot be written; then nothing is there
     that was not before.
     """
-    part = folder("runs") / "save.part"
+    own_folder("runs")
     try:
-        with filelock.FileLock(folder("locks") / "save.lock"):
-            put(part, encode(run), own_path(run.id))
+        with filelock.FileLock(own_folder("locks") / "save.lock"):
+            put(own_path(run.id), encode(run).encode(), part="save.part")
     except (OSError, NotImplementedError) as fault:  # the second of a disk that cannot lock
         raise RecordError(f"run {run.id} cannot be saved in {home()}: {why(fault)}.") from fault
-
-
-def put(part: Path, text: str, path: Path) -> None:
-    """Write a file by way of its part, so that it is there whole or as it was before."""
-    try:
-        with part.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
@@ -106,11 +96,10 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
     for one that can be neither read nor set aside.
     """
     identity = identify(config, DIGEST)
-    candidates = [read_published().get(identity)]
-    path = own_path(identity)
+    path, own = own_path(identity), None
     try:
-        candidates.insert(0, read_own(path, identity))
-    except (FileNotFoundError, NotADirectoryError):
+        own = read_own(path)
+    except AbsentError:
         pass
     except DamagedError as fault:
         aside = path.with_suffix(".damaged")
@@ -122,7 +111,8 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
         warnings.warn(
             f"{fault} It is kept as {aside.name}, the run will be repeated.", stacklevel=2
         )
-    return next((run for run in candidates if run is not None and run.holds(keep)), None)
+    known = (own, read_published().get(identity))
+    return next((run for run in known if run is not None and run.holds(keep)), None)
 
 
 def find(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> Runs:
@@ -138,77 +128,79 @@ def missing(configs: Iterable[Config], keep: frozenset[str] = frozenset()) -> li
 
 def encode(run: Run) -> str:
     """Return a run's record: one line of JSON with the run and the checksum of its text."""
-    text = run.to_json()
-    return f'{{"run":{text},"sha256":"{_digest(text)}"}}\n'
+    return sealed(canonical(run.to_dict()))
 
 
-def decode(content: bytes) -> Run:
+def sealed(text: str) -> str:
+    """Return the line of a run's text and its checksum."""
+    return f'{{"run":{text},"sha256":"{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
+
+
+def decode(line: bytes) -> Run:
     """Read what `encode` wrote. Raises `ValueError` if a single byte is another."""
-    if content.count(b",") > MOST:
-        raise ValueError(f"it has more than {MOST:,} entries")
-    text = content.decode()
+    if line.count(b",") > MOST_ENTRIES:
+        raise ValueError(f"it has more than {MOST_ENTRIES:,} entries")
+    text = line.decode()
     record = parse(text)
-    if not isinstance(record, dict) or record.keys() != {"run", "sha256"}:
+    if not isinstance(record, dict) or "run" not in record:
         raise ValueError("it is no record of a run")
-    inner = canonical(record["run"])
-    if _digest(inner) != record["sha256"]:
+    if sealed(canonical(record["run"])) != text:
         raise ValueError("its checksum does not fit")
-    if canonical(record) + "\n" != text:
-        raise ValueError("it is not written as records are")
-    return Run.from_json(inner)
+    return Run.from_dict(record["run"])
 
 
-def read_own(path: Path, identity: str | None = None) -> Run:
-    """Read one file of an own store, which should hold the run of that identity.
+def parse(text: str) -> Any:
+    """Return what JSON says. Raises `ValueError` for text that is none, strictly read."""
 
-    Raises `DamagedError` if it is damaged or another run, `RecordError` if it cannot be read,
-    `FileNotFoundError` or `NotADirectoryError` if there is none.
-    """
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no number of JSON")
+
     try:
-        check_file(path)
-        run = decode(path.read_bytes())
-        if identity not in (None, run.id):
-            raise ValueError(f"it holds run {run.id}")
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except ValueError as error:
-        raise damaged(f"{path}", error) from error
-    except (OSError, MemoryError) as fault:
-        raise RecordError(f"{path} cannot be read: {why(fault)}.") from fault
-    return run
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_own(path: Path) -> Run:
+    """Read a file of the user's own store, which has the name of the run it holds.
+
+    Raises as `read_lines` does, and `DamagedError` if it holds another run.
+    """
+    runs = read_lines(path)
+    held = [run.id for run in runs]
+    if held != [path.stem]:
+        raise damaged(f"{path}", f"it holds run {' and run '.join(held)}")
+    return runs[0]
 
 
 def read_lines(path: Path) -> list[Run]:
-    """Read a file of published runs, one a line.
+    """Read a file of runs, one a line: a published one, or the one run of an own store's.
 
-    Raises `DamagedError` naming the line that is damaged, `RecordError` if it cannot be read.
+    Raises `DamagedError` naming the line, if there are several, `AbsentError` if there is no such
+    file, `RecordError` if it cannot be read.
     """
-    runs, number = [], 0
+    runs, where = [], f"{path}"
     try:
-        check_file(path)
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):  # noqa: B007  an error names it
-                runs.append(decode(line))
-    except ValueError as error:
-        raise damaged(f"{path}, line {number}," if number else f"{path}", error) from error
+        lines = content(path, MOST_BYTES).splitlines(keepends=True)
+        if not lines:
+            raise ValueError("it is empty")
+        for number, line in enumerate(lines, start=1):
+            where = f"{path}, line {number}," if len(lines) > 1 else f"{path}"
+            runs.append(decode(line))
+    except (FileNotFoundError, NotADirectoryError) as fault:
+        raise AbsentError(f"{path} is not there.") from fault
     except (OSError, MemoryError) as fault:
         raise RecordError(f"{path} cannot be read: {why(fault)}.") from fault
+    except ValueError as fault:
+        raise damaged(where, str(fault)) from fault
     return runs
 
 
-def damaged(where: str, error: ValueError) -> DamagedError:
+def damaged(where: str, fault: str) -> DamagedError:
     """Return what is said of a damaged file or line, in one sentence."""
-    said = "; ".join(str(error).splitlines()).rstrip(".")
-    return DamagedError(f"{where} is damaged: {said[:LONGEST]}{'…' * (len(said) > LONGEST)}.")
-
-
-def check_file(path: Path) -> None:
-    """Raise `ValueError` for what is no file, and might never end, or larger than any of ours."""
-    if not stat.S_ISREG((found := path.stat()).st_mode):
-        raise ValueError("it is no file")
-    if found.st_size > LARGEST:
-        size = f"{found.st_size:,}"
-        raise ValueError(f"it has {size} bytes; no file of runs has more than {LARGEST:,}")
+    said = "; ".join(fault.splitlines()).rstrip(".")
+    cut = "…" * (len(said) > LONGEST_FAULT)
+    return DamagedError(f"{where} is damaged: {said[:LONGEST_FAULT]}{cut}.")
 
 
 def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
@@ -217,19 +209,16 @@ def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
     Returns the runs and one sentence for each that is refused: damaged, or of other data.
     Raises `RecordError` if there is no such file at all.
     """
-    readers = {".json": lambda path: [read_own(path)], ".jsonl": read_lines}
     runs: list[Run] = []
     refused: list[str] = []
-    paths = [path for path in sorted(folder.rglob("*.json*")) if path.suffix in readers]
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".jsonl")]
     if not paths:
         raise RecordError(f"{folder} holds no runs: there is no .json or .jsonl file below it.")
     for path in paths:
         try:
-            runs += readers[path.suffix](path)
+            runs += read_lines(path)
         except RecordError as fault:
             refused.append(str(fault))
-        except FileNotFoundError:  # a link to nothing, or gone since
-            refused.append(f"{path} is not there.")
     refused += [
         f"run {run.id} was trained on other data ({run.data}, not {DIGEST})."
         for run in runs
@@ -249,8 +238,8 @@ def read_published() -> dict[str, Run]:
         for run in read_lines(path):
             runs[run.id] = fuller(run, runs.get(run.id))
     try:
-        listed = (PUBLISHED / SUMS).read_bytes()
-    except OSError:
+        listed = content(PUBLISHED / SUMS, MOST_BYTES)
+    except (OSError, ValueError):
         listed = b""  # as if it named no file
     if listed != sums(PUBLISHED).encode():
         raise RecordError(
@@ -267,16 +256,15 @@ def write_lines(path: Path, runs: Iterable[Run]) -> None:
     `RecordError` if the disk does not let us; the file then is as it was.
     """
 
-    def key(run: Run) -> str:
-        settings = asdict(run.config)
-        seed = settings.pop("seed")
-        return canonical(settings) + f"{seed:010d}"
+    def key(run: Run) -> tuple[str, int]:
+        return canonical(asdict(replace(run.config, seed=0))), run.config.seed
 
-    part = path.with_suffix(f".{os.getpid()}.part")  # another may write the same file
+    part = f"{os.getpid()}.part"  # another may write the same file
+    lines = "".join(encode(run) for run in sorted(runs, key=key))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(part, "".join(encode(run) for run in sorted(runs, key=key)), path)
-        put(part, sums(path.parent), path.parent / SUMS)
+        put(path, lines.encode(), part)
+        put(path.parent / SUMS, sums(path.parent).encode(), part)
     except OSError as fault:
         raise RecordError(f"{path} cannot be written: {why(fault)}.") from fault
 
@@ -287,18 +275,8 @@ def sums(folder: Path) -> str:
     return "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in files)
 
 
-def table(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return `Runs.table` of any runs."""
-    return Runs(runs).table()
-
-
 def fuller(run: Run, other: Run | None) -> Run:
     """Return `run`, with the parts that it lacks and the same training recorded elsewhere has."""
-    nothing: frozenset[str] = frozenset()
-    if other is None or run.keeping(nothing) != other.keeping(nothing):
+    if other is None or run.keeping() != other.keeping():
         return run
     return replace(run, **{part: getattr(run, part) or getattr(other, part) for part in PARTS})
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ HISTORY = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 METRICS = tuple(f"{part}_{kind}" for part in ("train", "validation", "test")
                 for kind in ("loss", "accuracy"))  # fmt: skip
 ENDINGS = ("patience", "epochs", "divergence")
-LARGEST = 2**28  # parameters of a network that is kept
-LONGEST = 200  # characters of what an environment says of a machine or a version
+MOST_PARAMETERS = 2**28  # of a network that is kept
+LONGEST_LINE = 200  # characters of what an environment says of a machine or a version
 
 
 def identify(config: Config, data_digest: str) -> str:
@@ -91,9 +91,7 @@ class Run:
 
         Probabilities are kept to 1/255. Raises `ValueError` if the run kept none.
         """
-        if self.predictions is None:
-            raise ValueError(f"run {self.id} was stored without its test predictions.")
-        classes, probability = np.split(unpack(self.predictions, np.uint8, 20_000), 2)
+        classes, probability = np.split(self._kept("predictions", np.uint8, 20_000), 2)
         return classes, probability / 255
 
     def losses_by_step(self) -> np.ndarray:
@@ -101,26 +99,28 @@ class Run:
 
         Raises `ValueError` if the run kept none.
         """
-        if self.step_losses is None:
-            raise ValueError(f"run {self.id} was stored without its step losses.")
         steps = self.config.steps_an_epoch
-        return unpack(self.step_losses, np.float16, steps * self.epochs)
+        return self._kept("step_losses", np.float16, steps * self.epochs)
 
     def best_weights(self) -> np.ndarray:
         """Return the parameters at the best epoch, float32, in the order of the network's own.
 
         Raises `ValueError` if the run kept none.
         """
-        if self.weights is None:
-            raise ValueError(f"run {self.id} was stored without its weights.")
-        return unpack(self.weights, np.float32, LARGEST)
+        return self._kept("weights", np.float32, MOST_PARAMETERS)
+
+    def _kept(self, part: str, dtype: type, count: int) -> np.ndarray:
+        """Return a bulky part's numbers, `count` of them at most."""
+        if (packed := getattr(self, part)) is None:
+            raise ValueError(f"run {self.id} was stored without its {part.replace('_', ' ')}.")
+        return unpack(packed, dtype, count)
 
     def holds(self, parts: frozenset[str]) -> bool:
         """Return whether the run holds these bulky parts, as far as its training gave any."""
         given = parts if self.best_epoch else parts & {"step_losses"}
         return all(getattr(self, part) is not None for part in given)
 
-    def keeping(self, parts: frozenset[str]) -> Run:
+    def keeping(self, parts: frozenset[str] = frozenset()) -> Run:
         """Return the run without the bulky parts that are not in `parts`."""
         dropped: dict[str, Any] = {part: None for part in PARTS if part not in parts}
         return replace(self, **dropped)
@@ -128,44 +128,38 @@ class Run:
     def agrees(self, other: Run) -> bool:
         """Return whether both say the same of one training, times and machine aside."""
         mine, theirs = (
-            replace(run.keeping(frozenset()), environment={}, history=run.history | {"seconds": []})
+            replace(run.keeping(), environment={}, history=run.history | {"seconds": []})
             for run in (self, other)
         )
         return mine == theirs
 
-    def to_json(self) -> str:
-        """Return the run as one line of JSON.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as JSON can say it.
 
         Hyperparameters at their default are left out: one added later changes no line.
         """
         stored = {**asdict(self), "config": self.config.identity()}
-        return canonical({"schema": SCHEMA, "id": self.id, **stored})
+        return {"schema": SCHEMA, "id": self.id, **stored}
 
     @classmethod
-    def from_json(cls, text: str) -> Run:
-        """Read what `to_json` wrote.
+    def from_dict(cls, record: Any) -> Run:
+        """Read what `to_dict` returned; it may come from anywhere.
 
         Raises `ValueError` if the schema is another, the identity does not fit the content or the
         content is none that a training leaves.
         """
-        values = parse(text)
-        if not isinstance(values, dict) or not {"schema", "id", "config"} <= values.keys():
+        given = record if isinstance(record, dict) else {}
+        identity = given.get("id")
+        if not is_digest(identity) or not isinstance(given.get("config"), dict):
             raise ValueError("it is no record of a run")
-        schema, identity = values.pop("schema"), values.pop("id")
-        if not is_digest(identity) or not isinstance(values["config"], dict):
-            raise ValueError("it is no record of a run")
-        if schema != SCHEMA:
-            given = shown(schema)
-            raise ValueError(f"run {identity} has schema {given}; this version reads {SCHEMA}.")
-        known = {
-            each.name: (each.default, each.default_factory) != (MISSING, MISSING)
-            for each in fields(cls)
-        }
-        if foreign := values.keys() - known.keys():
-            raise ValueError(f"run {identity} has fields that no run has: {shown(sorted(foreign))}")
-        if lacking := [name for name in known if not known[name] and name not in values]:
-            raise ValueError(f"run {identity} lacks {', '.join(lacking)}")
-        run = cls(**{**values, "config": Config.from_dict(values["config"])})
+        if given.get("schema") != SCHEMA:
+            schema = shown(given.get("schema"))
+            raise ValueError(f"run {identity} has schema {schema}; this version reads {SCHEMA}.")
+        names = tuple(each.name for each in fields(cls))
+        values = {name: value for name, value in given.items() if name not in ("schema", "id")}
+        if not set(names) - set(PARTS) <= values.keys() <= set(names):
+            raise ValueError(f"run {identity} has other fields than {', '.join(names)}.")
+        run = cls(**values | {"config": Config.from_dict(given["config"])})
         if run.id != identity:
             raise ValueError(f"run {identity} says it is another: its content hashes to {run.id}.")
         if fault := next(faults(run), None):
@@ -176,18 +170,6 @@ class Run:
 def is_digest(value: Any) -> bool:
     """Return whether a value is a text of 16 hex digits."""
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
-
-
-def parse(text: str) -> Any:
-    """Return what JSON says. Raises `ValueError` for text that is none, strictly read."""
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no number of JSON")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def faults(run: Run) -> Iterator[str]:
@@ -215,10 +197,10 @@ def faults(run: Run) -> Iterator[str]:
         yield f"stopped_by is {shown(run.stopped_by)}; allowed are {', '.join(ENDINGS)}."
     told = run.environment if isinstance(run.environment, dict) else {"": []}
     lines = [f"{key}{value}" for key, value in told.items()]
-    short = all(len(line) <= LONGEST and line.isprintable() for line in lines)
+    short = all(len(line) <= LONGEST_LINE and line.isprintable() for line in lines)
     plain = all(isinstance(value, str | int | float | None) for value in told.values())
     if not (plain and short and isinstance(told.get("device"), str | None)):
-        yield f"its environment holds more than numbers and lines of {LONGEST} characters."
+        yield f"its environment holds more than numbers and lines of {LONGEST_LINE} characters."
     if not all(isinstance(getattr(run, part), str | None) for part in PARTS):
         yield f"one of {', '.join(PARTS)} is no text."
 

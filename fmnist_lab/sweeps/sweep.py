@@ -206,7 +206,7 @@ def network(run: Run, **options: Any) -> FashionClassifier:
 @contextmanager
 def locked(configs: Sequence[Config]) -> Iterator[None]:
     """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring."""
-    folder = records.folder("locks")
+    folder = records.own_folder("locks")
     names = sorted(identify(config, DIGEST) for config in configs)
     locks = [filelock.FileLock(folder / f"{name}.lock") for name in names]
     try:

@@ -27,10 +27,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import Config, PlainError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.records import DamagedError, RecordError
-from fmnist_lab.runs.run import METRICS, Run, identify, pack
+from fmnist_lab.runs.run import METRICS, Run, canonical, identify, pack
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sources import DIGEST
 
@@ -306,7 +306,7 @@ def test_a_record_of_another_run_under_this_name_is_set_aside(run, made_up_run):
 
 
 def test_a_damaged_record_that_another_process_sets_aside_first_does_no_harm(run, monkeypatch):
-    def read_while_another_sets_it_aside(path, identity):
+    def read_while_another_sets_it_aside(path):
         path.unlink()
         raise DamagedError(f"{path} is damaged: test.")
 
@@ -374,7 +374,7 @@ def test_a_record_that_cannot_be_read_or_set_aside_is_told_and_left(run):
 )
 def test_a_store_that_cannot_be_is_named_when_it_is_read(home, sentence, monkeypatch):
     monkeypatch.setenv("FMNIST_LAB_HOME", home)
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+    with pytest.raises(PlainError, match=f"^{re.escape(sentence)}"):
         records.load(CONFIG)
 
 
@@ -509,7 +509,7 @@ def test_whatever_a_record_from_elsewhere_says_it_is_read_or_refused_in_a_senten
     run, tmp_path, trial
 ):
     """Any place of a record with anything else in it, and a checksum that fits."""
-    stored = json.loads(full(run).to_json())
+    stored = json.loads(canonical(full(run).to_dict()))
     places: list[tuple[str, ...]] = [(key,) for key in [*stored, "other"]]
     places += [
         (key, inner) for key in stored if isinstance(stored[key], dict) for inner in stored[key]
@@ -547,16 +547,41 @@ def test_whatever_a_record_from_elsewhere_says_it_is_read_or_refused_in_a_senten
     trial.found(f"{said['refused']:,} refused in a sentence, {said['taken']:,} taken")
 
 
-def test_a_record_of_more_entries_than_any_run_has_is_not_parsed(tmp_path):
+def test_a_record_of_more_entries_than_any_run_has_is_not_parsed(run, tmp_path, monkeypatch):
     path = tmp_path / "study.jsonl"
-    path.write_text(f"[{'[],' * 200_000}[]]\n")
-    sentence = "study.jsonl, line 1, is damaged: it has more than 100,000 entries.$"
-    with pytest.raises(RecordError, match=sentence):
+    path.write_text(f"[{'[],' * 100_001}[]]\n")
+    with pytest.raises(RecordError, match="is damaged: it has more than 100,000 entries.$"):
+        records.read_lines(path)
+    path.write_text(records.encode(run))
+    monkeypatch.setattr(records, "MOST_ENTRIES", records.encode(run).count(","))
+    assert records.read_lines(path) == [run]
+    monkeypatch.setattr(records, "MOST_ENTRIES", records.MOST_ENTRIES - 1)
+    with pytest.raises(RecordError, match="is damaged: it has more than "):
         records.read_lines(path)
 
 
+@pytest.mark.parametrize(("length", "cut"), [(500, ""), (501, "…")])
+def test_what_is_said_of_a_damaged_file_is_cut_after_500_characters(length, cut):
+    assert str(records.damaged("a.json", length * "x")) == f"a.json is damaged: {500 * 'x'}{cut}."
+
+
+@pytest.mark.parametrize("name", ["own.json", "study.jsonl"])
+def test_a_file_without_a_run_is_damaged(name, tmp_path):
+    (tmp_path / name).touch()
+    assert records.read_folder(tmp_path) == ([], [f"{tmp_path / name} is damaged: it is empty."])
+
+
+def test_a_record_of_an_own_store_holds_one_run(run, made_up_run, home):
+    records.save(run)
+    path = records.own_path(run.id)
+    other = made_up_run(replace(CONFIG, seed=1))
+    path.write_text(records.encode(run) + records.encode(other))
+    with pytest.raises(DamagedError, match=f"it holds run {run.id} and run {other.id}.$"):
+        records.read_own(path)
+
+
 def test_a_record_of_every_schema_that_was_published_stays_readable():
-    run = records.read_own(Path(__file__).parent / "schema1.json")
+    (run,) = records.read_lines(Path(__file__).parent / "schema1.json")
     assert (run.config.depth, run.config.width, run.config.seed) == (2, 4192, 1)
     assert run.weights is None  # a part that the first records did not know
 
@@ -635,11 +660,14 @@ def test_the_list_of_a_folder_is_that_of_sha256sum(many, tmp_path):
     assert shown == "a.jsonl: OK\nb.jsonl: OK\n"
 
 
-def test_a_file_larger_than_any_of_ours_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "LARGEST", 99)
+def test_a_file_larger_than_any_of_ours_is_not_read(run, tmp_path, monkeypatch):
     path = tmp_path / "study.jsonl"
-    path.write_bytes(bytes(100))
-    sentence = "study.jsonl is damaged: it has 100 bytes; no file of runs has more than 99.$"
+    records.write_lines(path, [run])
+    size = path.stat().st_size
+    monkeypatch.setattr(records, "MOST_BYTES", size)
+    assert records.read_lines(path) == [run]
+    monkeypatch.setattr(records, "MOST_BYTES", size - 1)
+    sentence = f"study.jsonl is damaged: it is longer than {size - 1:,} bytes.$"
     with pytest.raises(RecordError, match=sentence):
         records.read_lines(path)
 
@@ -680,7 +708,7 @@ def test_a_folder_without_runs_is_an_error(tmp_path, name):
 
 
 def test_the_table_has_a_row_a_run_with_all_that_a_figure_needs(run):
-    frame = records.table([run, replace(run, config=replace(CONFIG, seed=1))])
+    frame = Runs([run, replace(run, config=replace(CONFIG, seed=1))]).table()
     metrics = [
         f"{part}_{kind}"
         for part in ("train", "validation", "test")
@@ -702,7 +730,7 @@ def test_the_table_has_a_row_a_run_with_all_that_a_figure_needs(run):
 
 def test_the_gap_is_train_minus_validation_accuracy_at_the_best_epoch(run):
     best = run.best | {"train_accuracy": 0.9, "validation_accuracy": 0.875}
-    assert records.table([replace(run, best=best)])["gap"].tolist() == [pytest.approx(0.025)]
+    assert Runs([replace(run, best=best)]).table()["gap"].tolist() == [pytest.approx(0.025)]
 
 
 def test_a_diverged_run_has_nan_where_there_is_no_number(run):
@@ -711,14 +739,13 @@ def test_a_diverged_run_has_nan_where_there_is_no_number(run):
         run, stopped_by="divergence", best_epoch=0, best=nothing, last=nothing, environment={}
     )
     for runs in ([diverged], [run, diverged]):
-        frame = records.table(runs)
+        frame = Runs(runs).table()
         metrics = [*METRICS, *(f"last_{m}" for m in METRICS), "gap"]
         assert (frame[metrics].dtypes == "float64").all()
         assert frame[metrics].iloc[-1].isna().all()
         assert frame["stopped_by"].iloc[-1] == "divergence"
-    assert records.table([run, diverged])["test_accuracy"].mean() == 0.5
+    assert Runs([run, diverged]).table()["test_accuracy"].mean() == 0.5
 
 
 def test_the_table_of_no_runs_is_empty():
-    assert isinstance(records.table([]), pd.DataFrame)
-    assert records.table([]).empty
+    assert Runs().table().empty

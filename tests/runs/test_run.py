@@ -49,6 +49,15 @@ runs = st.builds(
 )
 
 
+def written(run: Run) -> str:
+    """Return a run as a record says it."""
+    return canonical(run.to_dict())
+
+
+def read(text: str) -> Run:
+    return Run.from_dict(json.loads(text))
+
+
 @pytest.fixture
 def run(made_up_run):
     return made_up_run(Config(width=8, seed=3))
@@ -60,10 +69,10 @@ def run(made_up_run):
 @settings(max_examples=60)
 @given(runs)
 def test_storing_and_reading_a_run_loses_nothing(run):
-    again = Run.from_json(run.to_json())
+    again = read(written(run))
     assert again == run
     assert type(again.config) is Config
-    assert again.to_json() == run.to_json()
+    assert written(again) == written(run)
     assert again.id == run.id
 
 
@@ -73,7 +82,7 @@ def test_a_stored_run_is_one_line_of_strict_json(run):
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
-    text = run.to_json()
+    text = written(run)
     assert len(text.splitlines()) == 1
     assert text.isascii()
     stored = json.loads(text, parse_constant=refuse)
@@ -121,11 +130,11 @@ def test_predictions_are_classes_and_the_probability_of_each(run):
 
 
 def test_a_run_of_another_schema_is_refused(run):
-    text = run.to_json().replace('"schema":1', '"schema":2')
+    text = written(run).replace('"schema":1', '"schema":2')
     with pytest.raises(
         ValueError, match=f"^run {run.id} has schema 2; this version reads {SCHEMA}.$"
     ):
-        Run.from_json(text)
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -133,22 +142,22 @@ def test_a_run_of_another_schema_is_refused(run):
     [('"seed":3', '"seed":4'), ('"width":8', '"width":9'), ('"data":"6', '"data":"7')],
 )
 def test_a_run_whose_content_was_changed_is_refused(run, was, becomes):
-    assert was in run.to_json()
+    assert was in written(run)
     with pytest.raises(
         ValueError, match=f"^run {run.id} says it is another: its content hashes to [0-9a-f]{{16}}"
     ):
-        Run.from_json(run.to_json().replace(was, becomes))
+        read(written(run).replace(was, becomes))
 
 
 def test_a_run_under_anothers_name_is_refused(run):
     with pytest.raises(ValueError, match=f"its content hashes to {run.id}.$"):
-        Run.from_json(run.to_json().replace(run.id, "0" * 16))
+        read(written(run).replace(run.id, "0" * 16))
 
 
 @pytest.mark.parametrize("text", ["3", '"run"', "null", "[]", "{}", '{"schema":1}', '[{"id":1}]'])
 def test_json_that_is_no_run_is_refused_as_such(text):
     with pytest.raises(ValueError, match=r"^it is no record of a run$"):
-        Run.from_json(text)
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -159,17 +168,19 @@ def test_json_that_is_no_run_is_refused_as_such(text):
     ],
 )
 def test_a_stored_config_is_checked_like_any_other(run, change, sentence):
-    stored = json.loads(run.to_json())
+    stored = json.loads(written(run))
     stored["config"] |= change
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        Run.from_json(canonical(stored))
+        read(canonical(stored))
 
 
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("best", "validation_accuracy"), 7.5, "best validation_accuracy is 7.5; it must be a "),
-        (("last", "test_loss"), -1, "last test_loss is -1; it must be a number of at least 0"),
+        (("best", "validation_accuracy"), 1.0000000000000002, "it must be a fraction."),
+        (("best", "validation_accuracy"), -5e-324, "it must be a fraction."),
+        (("history", "train_accuracy"), [1.0000000000000002, 0], "it must be a fraction."),
+        (("last", "test_loss"), -5e-324, "last test_loss is -5e-324; it must be a number of at"),
         (("last", "test_loss"), "<b>", "last test_loss is '<b>'; it must be a number of "),
         (("best", "luck"), 1, "best has other entries than train_loss, "),
         (("best",), [], "best has other entries than train_loss, "),
@@ -177,34 +188,78 @@ def test_a_stored_config_is_checked_like_any_other(run, change, sentence):
         (("history", "seconds"), [1.0], "its history has not as many numbers of each"),
         (("history", "seconds"), [1.0, True], "history of seconds is True; it must be a number of"),
         (("best_epoch",), 3, "best_epoch is 3; it must be from 0 to 2"),
+        (("best_epoch",), -1, "best_epoch is -1; it must be from 0 to 2"),
+        (("best_epoch",), 1.0, "best_epoch is 1.0; it must be from 0 to 2"),
         (("stopped_by",), "me", "stopped_by is 'me'; allowed are patience, epochs, divergence"),
-        (("environment", "device"), "x" * 300, "its environment holds more than numbers and lines"),
+        (("environment", "device"), "x" * 195, "its environment holds more than numbers and lines"),
         (("environment", "device"), {}, "its environment holds more than numbers and lines of"),
         (("environment", "device"), True, "its environment holds more than numbers and lines of"),
         (("environment", "torch"), "\x1b[31m", "its environment holds more than numbers and lines"),
         (("predictions",), 3, "one of predictions, step_losses, weights is no text"),
-        (("extra",), 3, "has fields that no run has: ['extra']"),
+        (("extra",), 3, "has other fields than config, data, history, stopped_by, best_epoch, "),
         (("id",), "\x1b[31m", "it is no record of a run"),
         (("config",), [], "it is no record of a run"),
     ],
 )  # fmt: skip
 def test_what_no_training_leaves_behind_is_refused(run, path, value, sentence):
-    stored = json.loads(run.to_json())
+    stored = json.loads(written(run))
     place = stored
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        Run.from_json(canonical(stored))
+        read(canonical(stored))
+
+
+@pytest.mark.parametrize("field", ["data", "history", "best", "environment"])
+def test_a_run_that_lacks_what_every_run_has_is_refused(run, field):
+    stored = run.to_dict()
+    del stored[field]
+    with pytest.raises(ValueError, match=f"^run {run.id} has other fields than config, data, "):
+        Run.from_dict(stored)
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
-    [("[" * 100_000, "nested too deeply"), ('{"a":NaN}', "NaN is no number of JSON")],
+    ("path", "value"),
+    [
+        *((("best", "validation_accuracy"), end) for end in (0, 1, None)),
+        *((("last", "test_loss"), end) for end in (0, 1.7976931348623157e308, None)),
+        *((("history", "train_accuracy"), ends) for ends in ([0, 1], [None, 1.0])),
+        *((("best_epoch",), end) for end in (0, 2)),
+        (("environment", "device"), "x" * 194),  # a line of 200 with its name
+        (("environment", "device"), None),
+    ],
 )
-def test_json_that_is_no_strict_json_is_refused(text, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Run.from_json(text)
+def test_the_ends_of_what_a_training_leaves_behind_are_taken(run, path, value):
+    stored = json.loads(written(run))
+    place = stored
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert json.loads(written(Run.from_dict(stored))) == stored
+
+
+def test_a_history_has_as_many_epochs_as_its_config_allows_and_no_more(made_up_run):
+    full = made_up_run(Config(epochs=2), epochs=2)
+    assert Run.from_dict(full.to_dict()) == full
+    longer = made_up_run(Config(epochs=2), epochs=3)
+    with pytest.raises(ValueError, match=r"not as many numbers of each kind, or more than 2\.$"):
+        Run.from_dict(longer.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("part", "ask", "most"),
+    [
+        ("predictions", Run.test_predictions, np.zeros(20_000, np.uint8)),
+        ("step_losses", Run.losses_by_step, np.zeros(2 * 188, np.float16)),  # of 48,000 at 256
+        ("weights", Run.best_weights, np.zeros(9, np.float32)),
+    ],
+)
+def test_a_bulky_part_has_as_many_numbers_as_it_may_and_no_more(run, part, ask, most, monkeypatch):
+    monkeypatch.setattr("fmnist_lab.runs.run.MOST_PARAMETERS", 9)
+    ask(replace(run, **{part: pack(most)}))
+    with pytest.raises(ValueError, match=f"no array of at most {len(most):,} numbers$"):
+        ask(replace(run, **{part: pack(np.resize(most, len(most) + 1))}))
 
 
 def test_runs_agree_if_they_say_the_same_of_one_training(run):
@@ -218,18 +273,22 @@ def test_runs_agree_if_they_say_the_same_of_one_training(run):
 
 
 @pytest.mark.parametrize(
-    ("read", "what"),
-    [(Run.test_predictions, "test predictions"), (Run.losses_by_step, "step losses")],
+    ("ask", "what"),
+    [
+        (Run.test_predictions, "predictions"),
+        (Run.losses_by_step, "step losses"),
+        (Run.best_weights, "weights"),
+    ],
 )
-def test_asking_for_a_part_that_was_not_kept_is_answered_in_a_sentence(run, read, what):
+def test_asking_for_a_part_that_was_not_kept_is_answered_in_a_sentence(run, ask, what):
     with pytest.raises(ValueError, match=f"^run {run.id} was stored without its {what}.$"):
-        read(run)
+        ask(run)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_lacks_is_never_written(run, value):
     with pytest.raises(ValueError, match="JSON compliant"):
-        replace(run, best={"test_loss": value}).to_json()
+        written(replace(run, best={"test_loss": value}))
 
 
 # --- What it says of itself
