@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fmnist_lab.config import BOUNDS, NAMED, Config, names
+from fmnist_lab.config import BOUNDS, NAMED, Config, names, number
 from fmnist_lab.playground import KEPT, Playground
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import METRICS
@@ -25,7 +25,7 @@ def panel(home, published):
 
 def choose(panel, **values):
     for name, value in values.items():
-        panel.controls[name].value = value
+        panel.controls[name].value = str(value)
 
 
 def said(panel) -> str:
@@ -55,12 +55,29 @@ def test_the_estimate_follows_the_controls(panel):
     assert said(panel) != before
 
 
-@pytest.mark.parametrize("rate", ["fast", "", "nan", "2"])
-def test_a_bad_value_is_answered_in_the_panel_and_trains_nothing(panel, rate):
-    choose(panel, learning_rate=rate)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("learning_rate", rate) for rate in ("fast", "", "nan", "2")),
+        *(("width", width) for width in (999_999, 16_385, 0, "", "1.5")),
+        ("epochs", "many"),
+    ],
+)
+def test_a_bad_value_is_answered_in_the_panel_and_trains_nothing(panel, name, value):
+    choose(panel, **{name: value})
+    shown = repr(number(str(value)))
+    assert said(panel) == f"{name} is {shown}; it must be {BOUNDS[name]}."
     panel.train.click()
-    assert said(panel).startswith("learning_rate is ")
+    assert said(panel) == f"{name} is {shown}; it must be {BOUNDS[name]}."
     assert panel.thread is None
+
+
+@pytest.mark.parametrize(("name", "ends"), [("width", (1, 16_384)), ("learning_rate", (1e-9, 1))])
+def test_the_ends_of_what_a_control_may_be_are_taken(panel, name, ends):
+    for end in ends:
+        choose(panel, **{name: end})
+        assert getattr(panel.config(), name) == end
+        assert said(panel).endswith("at most on one core.")
 
 
 def test_it_trains_what_the_controls_say_and_keeps_the_run(panel):
@@ -124,10 +141,12 @@ def test_stopping_keeps_the_run_of_as_many_epochs_as_were_trained(panel):
     (run,) = panel.runs
     assert run.epochs == run.config.epochs < 5000
     assert run.stopped_by == "epochs"
+    assert said(panel).endswith(f"; stopped after epoch {run.epochs}.")
     stopped = panel.images[0].value
     choose(panel, epochs=run.epochs, seed=0)
     again = trained(panel)  # from the record
     assert again == run
+    assert said(panel).endswith("; ended at its last epoch.")
     assert stopped[:4] == PNG
 
 
@@ -157,22 +176,34 @@ def test_a_second_press_while_training_changes_nothing(panel):
     assert len(panel.runs) == 1
 
 
-def test_a_failure_is_a_sentence_and_the_panel_goes_on(panel, monkeypatch):
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (MemoryError("no room for 17 GB"), "MemoryError: no room for 17 GB"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("the first line\nthe second"), "RuntimeError: the first line"),
+        (records.RecordError("the store cannot be used."), "the store cannot be used."),
+    ],
+    ids=repr,
+)
+def test_a_failure_is_a_sentence_and_the_panel_goes_on(fault, sentence, panel, monkeypatch):
     def fail(*arguments, **options):
-        raise MemoryError("no room for 17 GB")
+        raise fault
 
     choose(panel, **SMALL)
     with monkeypatch.context() as broken:
         broken.setattr("fmnist_lab.training.trainer.train", fail)
         panel.train.click()
         panel.thread.join(PATIENCE)
-    assert said(panel) == "MemoryError: no room for 17 GB"
+    assert said(panel) == sentence
+    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
     assert trained(panel).epochs == 3
 
 
 def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashion):
     nothing = dict.fromkeys(METRICS)
-    panel._show(made_up_run(Config(), best=nothing, best_epoch=0, stopped_by="divergence"), fashion)
+    run = made_up_run(Config(), best=nothing, best_epoch=0, stopped_by="divergence")
+    panel._show(run, fashion, stopped=False)
     assert "never learnt anything" in said(panel)
     assert said(panel).endswith("ended by divergence.")
     assert panel.others.disabled

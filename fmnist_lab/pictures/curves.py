@@ -52,7 +52,7 @@ def curves(
         band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), n, **marks)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
     if against == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
         if name.endswith("accuracy"):
             percent(axis)
@@ -127,7 +127,7 @@ def loss_and_accuracy(
                 ax.plot(np.arange(1, len(values) + 1), values,
                         **look(n) | {"markevery": (n % every, every)} | how)  # fmt: skip
         ax.set(xlabel="epoch", ylabel=kind)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     percent(drawn[1].yaxis)
     if histories:
         lines, names = drawn[0].get_legend_handles_labels()

@@ -157,6 +157,15 @@ def test_loss_and_accuracy_show_each_history_on_training_and_validation_images(m
     assert [text.get_text() for text in legend.get_texts()] == ["one", "other"]
 
 
+@pytest.mark.parametrize(("epochs", "whole"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3])])
+def test_the_ticks_of_few_epochs_are_whole(made_up_run, epochs, whole):
+    run = made_up_run(Config(), epochs=epochs)
+    axes = [pictures.curves([run], by="depth"), *pictures.loss_and_accuracy({"": run.history})]
+    for ax in axes:
+        low, high = ax.get_xlim()
+        assert [tick for tick in ax.get_xticks() if low <= tick <= high] == whole
+
+
 def test_loss_and_accuracy_are_drawn_where_they_are_told():
     given = pictures.panels(2)
     assert pictures.loss_and_accuracy({}, given) is given
