@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fmnist_lab.config import ConfigError
+from fmnist_lab.files import put
 from fmnist_lab.sweeps.crew import resolve
 
 from . import costs, measure
 from .trainers import FLOORS, ON_GPU, ROUNDED, SEEDS, SINGLE
-from .work import WORKLOADS, prepare
+from .work import WORKLOADS, as_json, prepare
 
 BUSY = 0.5  # load of a machine above which something else is computing
 
@@ -63,26 +62,19 @@ def main(arguments: list[str] | None = None) -> None:
             )
             for part in rounds:
                 results["workloads"][name] = part
-                write(results, options.to)
+                put(options.to, as_json(results))
     if not options.no_costs:
         say("Costs: imports, published runs, a sweep")
         try:
             results["costs"] = costs.measure()
         except subprocess.CalledProcessError as fault:
             say(f"  left out: {fault.stderr.strip().splitlines()[-1]}")
-        write(results, options.to)
+        put(options.to, as_json(results))
 
 
 def say(line: str) -> None:
     """Report on stderr; what is asked for is in the file."""
     print(line, file=sys.stderr, flush=True)
-
-
-def write(results: dict[str, Any], path: Path) -> None:
-    """Write the results so far, whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(results, indent=1) + "\n")
-    part.replace(path)
 
 
 if __name__ == "__main__":

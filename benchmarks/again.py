@@ -20,6 +20,7 @@ from typing import Any
 from fmnist_lab import data
 from fmnist_lab.config import ConfigError
 from fmnist_lab.facts import equivalences
+from fmnist_lab.files import put
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.crew import Worker, resolve, stacks
@@ -42,10 +43,9 @@ def entry(run: Run) -> dict[str, Any]:
 
 
 def write(entries: list[dict[str, Any]], path: Path) -> None:
-    """Write the results, whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text("[\n" + ",\n".join(json.dumps(each) for each in entries) + "\n]\n")
-    part.replace(path)
+    """Write the results, an entry a line."""
+    lines = ",\n".join(json.dumps(each) for each in entries)
+    put(path, f"[\n{lines}\n]\n".encode())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from typing import Any
 
 from fmnist_lab.sources import locate
 from fmnist_lab.training.environment import usable_cpus
+
+from .work import as_json
 
 IMPORTED = ("torch", "fmnist_lab", "fmnist_lab.sweeps.sweep", "fmnist_lab.chapter")
 TIMED = "import time; start = time.perf_counter()\n{}\nprint(time.perf_counter() - start)"
@@ -67,13 +68,13 @@ def measure(
     reading = []
     for _ in range(repeats):
         for module, seconds in imports.items():
-            seconds += [round(t, 3) for t in numbers(TIMED.format(f"import {module}"))]
-        taken, published = numbers(READ)
+            seconds += [round(t, 3) for t in printed(TIMED.format(f"import {module}"))]
+        taken, published = printed(READ)
         reading.append(round(taken, 4))
-    (held,) = numbers(MEMORY)
+    (held,) = printed(MEMORY)
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "data").symlink_to(locate())
-        in_turn, together = numbers(
+        in_turn, together = printed(
             SWEEP, seeds, epochs, train_size, environment={"FMNIST_LAB_HOME": home}
         )
     return {
@@ -92,7 +93,7 @@ def measure(
     }
 
 
-def numbers(
+def printed(
     program: str, *arguments: int, environment: dict[str, str] | None = None
 ) -> list[float]:
     """Run a program in a new interpreter and return the numbers that it prints."""
@@ -104,4 +105,4 @@ def numbers(
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=1))
+    print(as_json(measure()).decode(), end="")

@@ -8,7 +8,6 @@ cores; a verdict multiplies their median by the epochs of each run (`verdicts.me
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,9 +16,12 @@ from pathlib import Path
 
 from fmnist_lab import data
 from fmnist_lab.config import Config
+from fmnist_lab.files import put
 from fmnist_lab.sweeps.studies import BATCH_SIZES, BEST, SMALL
 from fmnist_lab.training import environment, trainer
 from fmnist_lab.verdicts.measures import EPOCHS, epoch_key
+
+from .work import as_json
 
 ROUNDS = 3
 
@@ -60,4 +62,4 @@ def measure(rounds: int = ROUNDS) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    Path(EPOCHS).write_text(json.dumps(measure(), indent=1) + "\n")
+    put(Path(EPOCHS), as_json(measure()))

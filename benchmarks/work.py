@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +104,11 @@ def prepare(folder: Path) -> None:
     everything, (train, _) = data.load(), data.split(0)
     np.save(folder / "pixels.npy", everything.images[train].numpy())
     np.save(folder / "labels.npy", everything.labels[train].numpy())
+
+
+def as_json(results: dict[str, Any]) -> bytes:
+    """Return results as the book's files of them are written."""
+    return f"{json.dumps(results, indent=1)}\n".encode()
 
 
 def share(workload: Workload, seconds_a_step: float, limit: float) -> int:

@@ -146,6 +146,9 @@ def test_the_images_are_those_of_the_books_first_split(folder, fashion):
         ({"steps": 9}, r"steps are 9; the workload has 10\."),
         ({"parameters": 5}, r"parameters are 5; the workload has 101,770\."),
         ({"loss": 0.5}, r"the loss after an epoch is 0\.5; it should be 1\.000"),
+        ({"loss": 1.51}, r"the loss after an epoch is 1\.51; it should be 1\.000"),
+        ({"loss": 0.66}, r"the loss after an epoch is 0\.66; it should be 1\.000"),
+        ({"loss": None}, r"the loss after an epoch is None; it should be 1\.000"),
         ({"loss": math.nan}, r"the loss after an epoch is nan"),
     ],
 )
@@ -154,6 +157,12 @@ def test_a_trainer_that_does_other_work_is_found_out(change, complaint):
     measure.check(cast(State, state), TINY, 1.0)
     with pytest.raises(measure.OtherWorkError, match=complaint):
         measure.check(cast(State, state | change), TINY, 1.0)
+
+
+@pytest.mark.parametrize("loss", [1 / measure.SAME_LOSS, measure.SAME_LOSS])
+def test_a_loss_may_be_as_far_from_the_experts_as_seen(loss):
+    state = {"images": 300, "steps": 10, "parameters": 101_770, "loss": loss}
+    measure.check(cast(State, state), TINY, 1.0)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -310,6 +319,16 @@ def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch, tr
     # Five numbers of four bytes a parameter: it, its gradient, two moments and the best so far.
     assert found["stack_bytes_a_parameter"] == pytest.approx(5 * 4, rel=1e-3)
     trial.found("imports, a sweep in turn and together, and a stack's memory")
+
+
+@pytest.mark.parametrize("option", ["--repeats", "--limit"])
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_what_is_not_above_zero_is_told_before_anything_is_measured(option, value, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([option, value])
+    assert f"{option} is {float(value) if option == '--limit' else value}; it must be above 0." in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_device_that_is_not_there_is_told_before_anything_is_measured(

@@ -313,6 +313,28 @@ def test_a_notebook_without_runs_has_its_numbers_checked_alike(shell):
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"images": 1}, True),
+        ({"images": 100}, True),
+        ({"images": 0}, False),
+        ({"images": 101}, False),
+        ({"rate": 0}, True),
+        ({"rate": 1}, True),
+        ({"rate": -5e-324}, False),
+        ({"rate": 1.0000000000000002}, False),
+    ],
+)
+def test_a_notebooks_own_number_may_be_at_both_ends_and_no_further(given, taken):
+    namespace = {"images": 4, "rate": 0.5} | given
+    if taken:
+        assert chapter.numbers(namespace, **BOUNDED) == list(namespace.values())
+    else:
+        with pytest.raises(ParameterError, match="it must be"):
+            chapter.numbers(namespace, **BOUNDED)
+
+
 @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "'0.001'", "[1e-3]"])
 def test_a_rate_may_be_written_as_papermills_yaml_reads_it(text):
     given = yaml.safe_load(f"learning_rate: {text}")  # 1e-3 is a text in YAML 1.1

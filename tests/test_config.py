@@ -95,6 +95,8 @@ class Broken:
     ("value", "shown"),
     [
         ("x" * 10**6, f"'{'x' * 99}…"),
+        ("x" * 98, f"'{'x' * 98}'"),  # 100 characters with the quotes
+        ("x" * 99, f"'{'x' * 99}…"),
         (10**5000, "something of type int"),  # Python writes no more than 4,300 digits
         (Broken(), "something of type Broken"),
         (np.zeros((2, 2)), "array([[0., 0.], [0., 0.]])"),
@@ -192,6 +194,9 @@ def test_an_impossible_width_is_refused_even_where_it_plays_no_part():
     assert fault(depth=0, width=-5) == f"width is -5; {rule}"
     assert fault(depth=0, width="abc") == f"width is 'abc'; {rule}"
     assert fault(depth=0, width=False) == f"width is False; {rule}"
+    assert fault(depth=0, width=-1) == f"width is -1; {rule}"
+    assert fault(depth=0, width=16_385) == f"width is 16385; {rule}"
+    assert Config(depth=0, width=16_384) == Config(depth=0)
 
 
 def test_softmax_regression_given_layers_again_wants_a_width():

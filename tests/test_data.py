@@ -36,6 +36,11 @@ def test_torchvision_reads_what_locate_returns(data_root):
     assert (image.size, data.CLASSES[label]) == ((28, 28), "Ankle boot")
 
 
+def test_the_longest_of_the_files_is_as_long_as_one_may_be(data_root):
+    sizes = [path.stat().st_size for path in (data_root / "FashionMNIST" / "raw").iterdir()]
+    assert max(sizes) == sources.MAX_BYTES
+
+
 def test_data_moves_to_a_device_with_its_digest():
     images, labels = torch.zeros(2, 784), torch.zeros(2, dtype=torch.int64)
     moved = data.Data(images, labels, images, labels, "0123").to("meta")

@@ -12,9 +12,9 @@ import pytest
 
 from fmnist_lab import data
 from fmnist_lab.__main__ import main
-from fmnist_lab.data import DIGEST, DataError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
+from fmnist_lab.sources import DIGEST, DataError
 from fmnist_lab.sweeps import crew, everything, studies
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study

@@ -5,10 +5,14 @@ import re
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
+from matplotlib.axes import Axes
 
 from fmnist_lab.config import BOUNDS, NAMED, Config, names, number
-from fmnist_lab.playground import KEPT, Playground
+from fmnist_lab.pictures.mistakes import Predictions
+from fmnist_lab.playground import KEPT, Learnt, Playground
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import METRICS
 from fmnist_lab.training.trainer import train
@@ -129,6 +133,33 @@ def test_several_runs_are_compared_best_first(panel):
     accuracies = re.findall(r"<td>(\d\d\.\d+)</td>", panel.table.value)
     assert len(accuracies) == 2
     assert float(accuracies[0]) >= float(accuracies[1])
+
+
+def test_a_picture_has_the_latest_six_runs(panel, made_up_run, fashion, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "fmnist_lab.pictures.loss_and_accuracy", lambda histories, axes: drawn.append([*histories])
+    )
+    for seed in range(7):
+        run = made_up_run(Config(seed=seed), stopped_by="patience")
+        panel._show(run, fashion, stopped=False)
+    seeds = [[int(name.split()[-1]) for name in names] for names in drawn]
+    assert seeds[5:] == [[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]]
+    drawn.clear()
+    choose(panel, **SMALL | {"epochs": 2})
+    trained(panel)
+    while_training, after = drawn
+    assert while_training[-1] == "training now"
+    assert len(while_training) == len(after) == 6
+
+
+@pytest.mark.parametrize(("neurons", "tiles"), [(8, 8), (48, 48), (49, 48)])
+def test_it_shows_the_weights_of_48_neurons_at_most(neurons, tiles, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fmnist_lab.pictures.gallery", lambda images, **_: shown.append(images))
+    images, found = torch.zeros(1, 784), Predictions(*np.zeros((3, 1, 1), int))
+    Learnt(images, found, torch.randn(neurons, 784)).first_weights(Axes)
+    assert len(shown[0]) == tiles
 
 
 def test_stopping_keeps_the_run_of_as_many_epochs_as_were_trained(panel):

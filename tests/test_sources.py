@@ -239,6 +239,17 @@ def test_what_is_no_file_is_passed_over_and_not_waited_for(
     assert read(raw) == contents
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"], ids=["raw", "gz"])
+def test_a_file_as_long_as_the_longest_of_the_four_is_read(
+    contents, raw, monkeypatch, tmp_path, suffix
+):
+    write(tmp_path / "user", contents, suffix)
+    monkeypatch.setenv("FMNIST_DATA", str(tmp_path / "user"))
+    monkeypatch.setattr(sources, "MAX_BYTES", max(map(len, contents.values())))
+    sources.locate()
+    assert read(raw) == contents
+
+
 def test_a_file_longer_than_any_of_the_four_is_not_read(contents, raw, mirrors, monkeypatch):
     monkeypatch.setattr(sources, "MAX_BYTES", 100_000)
     write(raw, contents | {FIRST: bytes(100_001)})
@@ -332,7 +343,9 @@ def test_a_faulty_user_folder_is_warned_of_and_passed_over(
 @pytest.mark.parametrize("bad", [b"", b"cut short"])
 def test_a_damaged_file_in_the_cache_is_set_aside_and_fetched_again(contents, raw, mirrors, bad):
     write(raw, contents | {SECOND: bad})
-    with pytest.warns(UserWarning, match=rf"{SECOND}: it has SHA-256 .*; renamed to {SECOND}\.damaged"):
+    with pytest.warns(
+        UserWarning, match=rf"{SECOND}: it has SHA-256 .*; renamed to {SECOND}\.damaged"
+    ):
         sources.locate()
     assert read(raw) == contents | {f"{SECOND}.damaged": bad}
     assert mirrors[0].asked == [SECOND]
@@ -371,6 +384,54 @@ def test_a_file_that_one_mirror_cannot_give_comes_from_the_next(
     assert read(raw) == contents
     assert "t10k-images-idx3-ubyte" in mirrors[1].asked
     assert re.search(f"{mirrors[0].url}: t10k-images-idx3-ubyte: .*{reason}", caplog.messages[-1])
+
+
+class Response:
+    """An answer of so many bytes, of one byte's wait each by a clock of its own."""
+
+    length = 0
+
+    def __init__(self, body: bytes):
+        self.body, self.now = body, 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def read1(self, size: int) -> bytes:
+        chunk, self.body = self.body[:1000], self.body[1000:]
+        self.now += len(chunk) / 1000
+        return chunk
+
+
+@pytest.mark.parametrize(
+    ("timeout", "most", "fault"),
+    [
+        (0.9, 10**6, None),  # a second for 1,000 bytes: 0.9 of patience and 0.1 at 10,000 bytes/s
+        (0.89, 10**6, "it comes slower than 10,000 bytes/s"),
+        (60.0, 999, "it is longer than 999 bytes"),
+        (60.0, 1000, None),
+    ],
+)
+def test_a_mirror_is_given_up_where_it_is_slower_or_longer_than_allowed(
+    timeout, most, fault, monkeypatch
+):
+    body = gzip.compress(os.urandom(1000 - 23))
+    assert len(body) == 1000
+    unpacked = gzip.decompress(body)
+    response = Response(body)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: response)
+    monkeypatch.setattr(time, "monotonic", lambda: response.now)
+    monkeypatch.setattr(sources, "TIMEOUT", timeout)
+    monkeypatch.setattr(sources, "MAX_BYTES", most)
+    monkeypatch.setattr(sources, "FILES", {FIRST: hashlib.sha256(unpacked).hexdigest()})
+    if fault is None:
+        assert sources._download("http://mirror/", FIRST) == unpacked
+    else:
+        with pytest.raises((ValueError, TimeoutError), match=f"^{fault}$"):
+            sources._download("http://mirror/", FIRST)
 
 
 def test_a_mirror_that_cannot_be_reached_is_asked_once(contents, raw, mirrors, monkeypatch, caplog):
@@ -463,8 +524,8 @@ def test_one_error_names_every_source_its_fault_and_the_remedy(
     assert str(caught.value).splitlines() == [
         "Fashion-MNIST is not complete: 3 of its 4 files could not be had. Tried, in order:",
         f"  - the cache {raw}: " + "; ".join(f"{name}: it is missing" for name in contents),
-        f"  - FMNIST_DATA={tmp_path / 'user'}: {SECOND}: {SECOND}: it has SHA-256 {found}… instead of "
-        f"{wanted}…; " + "; ".join(f"{name}: it is missing" for name in three[1:]),
+        f"  - FMNIST_DATA={tmp_path / 'user'}: {SECOND}: {SECOND}: it has SHA-256 {found}… instead "
+        f"of {wanted}…; " + "; ".join(f"{name}: it is missing" for name in three[1:]),
         f"  - Debian's folder {tmp_path / 'debian'}: "
         + "; ".join(f"{name}: it is missing" for name in three),
         f"  - the mirror {mirrors[0].url}: "

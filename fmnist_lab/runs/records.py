@@ -50,7 +50,10 @@ def home() -> Path:
 
 
 def own_folder(name: str) -> Path:
-    """Return a folder of the user's own store, made if need be. Raises `RecordError` if that cannot be."""
+    """Return a folder of the user's own store, made if need be.
+
+    Raises `RecordError` if that cannot be.
+    """
     path = home() / name
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -76,9 +76,8 @@ def test_a_setting_is_compared_seed_by_seed(publish, kept):
 
 
 def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publish, kept):
-    publish([0.5, 0.5], device="GPU")
     assert equivalences.again(kept([0.6, 0.6])).empty
-    publish([])
+    publish([0.5, 0.5], device="GPU")
     assert equivalences.again(kept([0.6, 0.6])).empty
 
 

@@ -21,7 +21,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import platformdirs
 import pytest
 from hypothesis import given, settings
@@ -550,7 +549,7 @@ def test_whatever_a_record_from_elsewhere_says_it_is_read_or_refused_in_a_senten
 def test_a_record_of_more_entries_than_any_run_has_is_not_parsed(run, tmp_path, monkeypatch):
     path = tmp_path / "study.jsonl"
     path.write_text(f"[{'[],' * 100_001}[]]\n")
-    with pytest.raises(RecordError, match="is damaged: it has more than 100,000 entries.$"):
+    with pytest.raises(RecordError, match=r"is damaged: it has more than 100,000 entries\.$"):
         records.read_lines(path)
     path.write_text(records.encode(run))
     monkeypatch.setattr(records, "MOST_ENTRIES", records.encode(run).count(","))

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab.config import Config, ConfigError
-from fmnist_lab.data import DIGEST
 from fmnist_lab.facts import tuning
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
 from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sources import DIGEST
 from fmnist_lab.sweeps import studies
 from fmnist_lab.sweeps import study as study_module
 from fmnist_lab.sweeps.studies import STUDIES
