@@ -348,7 +348,7 @@ def test_what_is_damaged_foreign_or_of_no_study_is_left_out_and_named(say, of_wi
     sentences = err.splitlines()
     assert len(sentences) == 4
     path = source / "changed.jsonl"
-    assert sentences[0] == f"{path}, line 1, is damaged: its checksum does not fit."
+    assert sentences[0] == f"{path} is damaged: its checksum does not fit."
     assert sentences[1].startswith(f"{source / 'cut.json'} is damaged: ")
     assert sentences[2] == (
         f"run {foreign.id} was trained on other data (ffffffffffffffff, not {DIGEST})."
@@ -422,5 +422,5 @@ def test_a_damaged_published_file_is_named_and_left_as_it_is(say, of_width, publ
     (published / "width.jsonl").write_text("no run\n")
     code, out, err = say("export")
     assert (code, out) == (2, "")
-    assert err.startswith(f"{published / 'width.jsonl'}, line 1, is damaged: ")
+    assert err.startswith(f"{published / 'width.jsonl'} is damaged: ")
     assert (published / "width.jsonl").read_text() == "no run\n"
