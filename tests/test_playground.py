@@ -11,9 +11,9 @@ import torch
 from matplotlib.axes import Axes
 
 from fmnist_lab.config import BOUNDS, NAMED, Config, names, number
-from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.playground import KEPT, Learnt, Playground
 from fmnist_lab.runs import records
+from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.run import METRICS
 from fmnist_lab.training.trainer import train
 
