@@ -23,7 +23,7 @@ from fmnist_lab.facts import equivalences
 from fmnist_lab.files import put
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
-from fmnist_lab.sweeps.crew import Worker, resolve, stacks
+from fmnist_lab.sweeps.crew import Crew, Worker, resolve
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.training import environment, trainer
 
@@ -68,10 +68,10 @@ def main(arguments: list[str] | None = None) -> None:
     runs = elsewhere(options.studies, here, options.least)
     missing = [run.config for run in runs if run.config not in there]
     images = data.load(device)
-    for job in stacks(missing, Worker.here(device)):
-        print(f"{len(job)} of {job[0]}", file=sys.stderr, flush=True)
-        with environment.threads(job[0], at_most=1):
-            for epoch in trainer.train(job, images, keep=frozenset()):
+    for stack in Crew([Worker.here(device)]).stacks(missing):
+        print(f"{len(stack)} of {stack[0]}", file=sys.stderr, flush=True)
+        with environment.threads(stack[0], at_most=1):
+            for epoch in trainer.train(stack, images, keep=frozenset()):
                 entries += [entry(run) for run in epoch.finished]
         write(entries, options.to)
 

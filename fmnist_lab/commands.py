@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
-from fmnist_lab.sweeps import cluster, crew, everything, studies
+from fmnist_lab.sweeps import cluster, crew, studies
 from fmnist_lab.sweeps.progress import duration
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.sweep import FailedRuns
+from fmnist_lab.sweeps.sweep import COMMON, FailedRuns
 
 from . import data
-from .config import ConfigError, names, number, written
-from .sources import DIGEST, DataError, locate
-
-FAULTS = (ConfigError, DataError, records.RecordError)
+from .config import Config, ConfigError, names, number, written
+from .sources import DIGEST, locate
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,7 +36,7 @@ def run(arguments: list[str] | None = None) -> int:
         given = vars(parser().parse_args(arguments))
         command = given.pop("command")
         command(**given)
-    except FAULTS as fault:
+    except COMMON as fault:
         print(fault, file=sys.stderr)
         return 2
     except FailedRuns as failed:
@@ -55,9 +53,12 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("data", help="find or fetch Fashion-MNIST and verify it")
     fetch.set_defaults(command=show_data)
 
+    overview = commands.add_parser("list", help="list the studies and what each asks")
+    overview.set_defaults(command=list_studies)
+
     run = commands.add_parser("run", help="train what is missing of a study")
     run.add_argument("name", metavar="STUDY", nargs="?", help=", ".join(studies.STUDIES))
-    run.add_argument("--all", action="store_true", help="of all studies, the shortest runs first")
+    run.add_argument("--all", action="store_true", help="of all studies, one after the other")
     run.add_argument("--seeds", type=number, help="how many seeds; the study's own if left out")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     run.add_argument(
@@ -69,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     for name in names():
         if name != "seed":
             run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
-    run.set_defaults(command=run_study)
+    run.set_defaults(command=run_studies)
 
     export = commands.add_parser("export", help="write runs in the published form")
     export.add_argument("names", metavar="STUDY", nargs="*", help="all, if left out")
@@ -101,7 +102,13 @@ def show_data() -> None:
     print(f"{trained:,} images to train and validate, {tested:,} to test.")
 
 
-def run_study(
+def list_studies() -> None:
+    """Print what each study asks, and what the report says of it."""
+    for study in studies.STUDIES.values():
+        print(f"{study.name}: {study.question}\n    {study.report}")
+
+
+def run_studies(
     name: str | None,
     all: bool,
     seeds: object,
@@ -110,52 +117,60 @@ def run_study(
     list: bool,
     **given: Any,
 ) -> None:
-    """Train what is missing of a study or of all, or list it."""
-    if all == (name is not None) or (all and (seeds is not None or any(given.values()))):
-        raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
-    if name is None:
-        if not list:
-            everything.train_everything(device=device, scheduler=scheduler)
-        print(*everything.listed(), sep="\n")
-        return
+    """Train what is missing of a study or of all and print their results, or list it."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
-    study = studies.study(name).vary(**varied, **({} if seeds is None else {"seeds": seeds}))
+    varied |= {} if seeds is None else {"seeds": seeds}
+    if all == (name is not None) or (all and varied):
+        raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
+    # The tuned ones come after those that tune them, without which they have no settings.
+    every = (study for study in studies.STUDIES.values() if study.configs())
+    chosen = [studies.study(name).vary(**varied)] if name else every
     if list:
-        list_settings(study, device, scheduler)
+        list_settings(chosen, device, scheduler)
         return
-    frame = study.runs(device=device, scheduler=scheduler).table()
-    shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
-        ["mean", "count"]
-    )
-    print(shown.to_string())
+    failed: dict[Config, str] = {}
+    for study in chosen:
+        try:
+            frame = study.runs(device=device, scheduler=scheduler).table()
+        except FailedRuns as fault:
+            failed |= fault.failed
+            continue
+        shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
+            ["mean", "count"]
+        )
+        print(f"{study.name}\n{shown.to_string()}")
+    if failed:
+        raise FailedRuns(failed)
 
 
-def list_settings(study: Study, device: str, scheduler: str | None) -> None:
+def list_settings(chosen: Iterable[Study], device: str, scheduler: str | None) -> None:
     """Print each setting's seeds on record, seeds missing and the estimate for those.
 
     A cluster's estimate is of all that is missing, by its workers.
     """
-    configs = study.needed()
     address = cluster.address(scheduler)
     device = device if address else crew.resolve(device)
-    missing = []
-    for setting in dict.fromkeys(replace(config, seed=0) for config in configs):
-        wanted = [config for config in configs if replace(config, seed=0) == setting]
-        lacking = records.missing(wanted, study.keep)
-        values = ", ".join(f"{key}={written(getattr(setting, key))}" for key in study.grid)
-        line = f"{values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
-        if lacking:
-            line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
-        if lacking and not address:
-            seconds = crew.Worker.here(device).seconds(lacking)
-            line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
-        print(line)
-        missing += lacking
+    missing: dict[Config, None] = {}
+    for study in chosen:
+        study.needed()
+        print(study.name)
+        for setting in study.settings():
+            wanted = study.at_seeds(setting)
+            lacking = records.missing(wanted, study.keep)
+            values = ", ".join(f"{key}={written(getattr(setting, key))}" for key in study.grid)
+            line = f"  {values}: {len(wanted) - len(lacking)} of {len(wanted)} runs on record"
+            if lacking:
+                line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
+            if lacking and not address:
+                seconds = crew.Worker.here(device).seconds(lacking)
+                line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
+            print(line)
+            missing |= dict.fromkeys(lacking)
     if not missing:
         print("Nothing is missing.")
         return
-    with crew.crew(device, None, address) as workers:
-        print(workers.estimate_text(missing))
+    with crew.assemble(device, None, address) as workers:
+        print(workers.estimate_text([*missing]))
 
 
 def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool) -> None:

@@ -128,7 +128,7 @@ class Playground(widgets.VBox):
         try:
             self._say("Loading the images.")
             fashion = loaded("cpu")
-            with locked([config]):  # who trains the same elsewhere is waited for
+            with locked([config], self._stop):  # who trains the same elsewhere is waited for
                 run = records.load(config, KEPT) or self._trained(config, fashion)
             if run is None:
                 self._say("Stopped before the first epoch was finished: there is no run to keep.")

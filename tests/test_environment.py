@@ -65,3 +65,9 @@ def test_the_book_is_built_by_version_1_of_jupyter_book():
 
 def test_the_citation_names_this_version():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == PROJECT["version"]
+
+
+def test_a_push_to_main_cancels_no_deployment_that_has_begun():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    cancelled = workflow["concurrency"]["cancel-in-progress"]
+    assert cancelled == "${{ github.ref != 'refs/heads/main' }}"

@@ -12,12 +12,14 @@ import pytest
 
 from fmnist_lab import data
 from fmnist_lab.__main__ import main
+from fmnist_lab.config import Config
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sources import DIGEST, DataError
-from fmnist_lab.sweeps import crew, everything, studies
+from fmnist_lab.sweeps import crew, studies, study
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
+from fmnist_lab.sweeps.sweep import FailedRuns
 from fmnist_lab.sweeps.tuning import TUNING_RATES, Tuning
 from fmnist_lab.training import environment, trainer
 
@@ -28,7 +30,7 @@ HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
 )
 HELP = "see python -m fmnist_lab {}--help."
-TUNED = "width_tuning chooses the rates, for width 128, 512, 1024, 2096, 4192."
+TUNED = "each setting at the learning rate that width_tuning chose for it; only its seeds can be"
 RUN_HELP = HELP.format("run ")
 SMALL = [
     *("--width", "8", "--depth", "1", "--train-size", "200", "--batch-size", "100"),
@@ -82,6 +84,17 @@ def test_without_the_data_set_the_one_error_is_all_that_is_said(say, monkeypatch
     assert say("data") == (2, "", "no source works: do this.\n")
 
 
+# --- list
+
+
+def test_list_says_what_each_study_asks_and_what_the_report_says_of_it(say):
+    code, out, err = say("list")
+    assert (code, err) == (0, "")
+    for each in STUDIES.values():
+        assert f"{each.name}: {each.question}\n    {each.report}\n" in out
+    assert len(out.splitlines()) == 2 * len(STUDIES)
+
+
 # --- run
 
 
@@ -96,7 +109,8 @@ def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothin
     assert err.startswith("Training 1 run(s) on cpu: about ")
     run = records.load(wanted)
     assert run is not None
-    assert out.splitlines()[1].split() == ["mean", "count", "mean", "count"]
+    assert out.splitlines()[0] == "width"
+    assert out.splitlines()[2].split() == ["mean", "count", "mean", "count"]
     assert out.splitlines()[-1].split() == [
         *("8", f"{run.best['validation_accuracy']:.6f}".rstrip("0"), "1", "2.0", "1"),
     ]
@@ -122,14 +136,15 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
     code, out, err = say("run", "width", "--seeds", 3, "--width", 128, 100, "--list")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "width=128: 2 of 3 runs on record, missing seeds 1: at most 2.1 min on one core",
-        "width=100: 0 of 3 runs on record, missing seeds 0, 1, 2: at most 5.0 min on one core",
+        "width",
+        "  width=128: 2 of 3 runs on record, missing seeds 1: at most 2.1 min on one core",
+        "  width=100: 0 of 3 runs on record, missing seeds 0, 1, 2: at most 5.0 min on one core",
         "Training 4 run(s) on cpu: about 3.6 min at most.",
     ]
     records.save(of_width(128, 1))
     assert say("run", "width", "--seeds", 3, "--width", 128, "--list") == (
         0,
-        "width=128: 3 of 3 runs on record\nNothing is missing.\n",
+        "width\n  width=128: 3 of 3 runs on record\nNothing is missing.\n",
         "",
     )
     assert trained == []
@@ -153,8 +168,8 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
             f"{HINGE}\nlearning_rate is '1e-3x'; it must be a number from 1e-09 to 1.0.",
         ),
         (
-            ["width_retuned", "--width", "128", "100", "--learning-rate", "1e-3"],
-            f"width is 100; {TUNED}\nlearning_rate is 1e-3; {TUNED}",
+            ["width_retuned", "--width", "128", "--learning-rate", "1e-3"],
+            f"width_retuned trains {TUNED} changed.",
         ),
         (["width_retuned"], "width_retuned needs the runs of width_tuning first: train those."),
     ],
@@ -177,10 +192,10 @@ def test_a_folder_that_is_not_named_is_not_guessed(say):
 def test_tuning_of_a_depth_that_nothing_is_known_of_begins_with_every_rate(say, depth, width):
     """Without layers all widths are one setting."""
     code, out, err = say("run", "width_tuning", "--depth", depth, "--list")
-    *settings, last = out.splitlines()
-    assert (code, err) == (0, "")
+    name, *settings, last = out.splitlines()
+    assert (code, name, err) == (0, "width_tuning", "")
     assert len(settings) == len(TUNING_RATES)
-    assert settings[0].startswith(f"width={width}, learning_rate=1e-5: 0 of 3 runs on record, mis")
+    assert settings[0].startswith(f"  width={width}, learning_rate=1e-5: 0 of 3 runs on record, m")
     assert last.startswith("Training 39 run(s) on cpu: ")
 
 
@@ -237,42 +252,60 @@ def test_a_store_that_is_a_file_ends_in_a_sentence(say, tmp_path, monkeypatch):
 
 @pytest.fixture
 def three_studies(monkeypatch, made_up_run):
-    """A study, one that is tuned and its tuning; what is trained is made up, best at 1e-3."""
+    """A study, a tuning and one that it tunes; what is trained is made up, best at 1e-3."""
     base = replace(WIDTH.base, depth=1, epochs=2)
     rates = (1e-4, 1e-3, 1e-2)
     plain = Study("plain", "?", "", base, {"width": (8,)}, seeds=(0, 1))
     grid = {"width": (128,), "learning_rate": rates}
     tuning = Tuning("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
     tuned = replace(plain, name="tuned", grid={"width": (128,)}, tuned_by=tuning)
-    for module in (studies, everything):
-        monkeypatch.setattr(module, "STUDIES", {s.name: s for s in (tuned, tuning, plain)})
-    asked = []
+    monkeypatch.setattr(studies, "STUDIES", {s.name: s for s in (plain, tuning, tuned)})
+    asked: list[list[Config]] = []
+    failing: set[Config] = set()
 
     def train(configs, **options):
-        asked.append(configs)
-        for config in configs:
-            records.save(made_up_run(config, accuracy=0.9 - abs(config.learning_rate - 1e-3)))
+        asked.append(records.missing(configs))
+        for config in asked[-1]:
+            if config not in failing:
+                accuracy = 0.9 - abs(config.learning_rate - 1e-3)
+                records.save(made_up_run(config, accuracy=accuracy))
+        if failed := failing & {*configs}:
+            raise FailedRuns(dict.fromkeys(failed, "no luck"))
         return records.find(configs)
 
-    monkeypatch.setattr(everything, "sweep", train)
-    return asked
+    monkeypatch.setattr(study, "sweep", train)
+    return asked, failing
 
 
-def test_run_all_trains_the_shortest_first_and_what_its_tuning_leads_to(say, three_studies):
+def test_run_all_trains_every_study_and_what_its_tuning_leads_to(say, three_studies):
     code, out, _ = say("run", "--all", "--list")
-    lines = out.splitlines()
+    *listed, last = out.splitlines()
     assert code == 0
-    assert [line.split(",")[0] for line in lines[:-1]] == [
-        *("tuned: waits for tuning", "tuning: 6 runs", "plain: 2 runs"),
-    ]
-    assert lines[1].endswith("on one core; more as its brackets close")
-    assert lines[-1].startswith("8 runs are missing: at most ")
+    assert [line.split(",")[0] for line in listed] == [
+        "plain", "  width=8: 0 of 2 runs on record",
+        "tuning", *["  width=128"] * 3,  # tuned has no settings yet
+    ]  # fmt: skip
+    assert last.startswith("Training 8 run(s) on cpu: ")
     code, out, err = say("run", "--all")
-    assert (code, out) == (0, "Nothing is missing.\n")
-    assert err.splitlines() == [f"{n} runs are missing; the shortest come first." for n in (8, 2)]
-    assert [config.learning_rate for config in three_studies[1]] == [1e-3] * 2
-    assert [config.width for config in three_studies[0]] == [8] * 2 + [128] * 6
-    assert say("run", "--all", "--list") == (0, "Nothing is missing.\n", "")
+    assert (code, err) == (0, "")
+    assert [line for line in out.splitlines() if line in studies.STUDIES] == [*studies.STUDIES]
+    asked, _ = three_studies
+    assert [len(configs) for configs in asked] == [2, 6, 2]
+    assert [config.learning_rate for config in asked[2]] == [1e-3] * 2
+    assert say("run", "--all", "--list")[1].endswith("\nNothing is missing.\n")
+
+
+@pytest.mark.parametrize(("of", "kept"), [("plain", 8), ("tuning", 7)])
+def test_run_all_goes_on_after_a_run_that_fails_and_names_it(say, three_studies, of, kept):
+    """What is tuned waits for all runs of its tuning."""
+    asked, failing = three_studies
+    failing.add(studies.STUDIES[of].configs()[0])
+    code, _, err = say("run", "--all")
+    assert code == 1
+    first, second = err.splitlines()
+    assert first == "1 run(s) failed; all others are trained and kept."
+    assert second.endswith(": no luck")
+    assert sum(map(len, asked)) == kept + 1 + (of == "plain")
 
 
 @pytest.mark.parametrize("arguments", [[], ["width", "--all"], ["--all", "--width", "8"]])

@@ -76,11 +76,11 @@ class Cluster:
     """A scheduler that answers, and its workers."""
 
     client: Any
-    killed: type[Exception]  # what a job's future raises whose workers keep dying
+    killed: type[Exception]  # what a stack's future raises whose workers keep dying
 
     def executor(self) -> Executor:
-        """Return an executor whose jobs go to the workers; one lost with its worker goes again."""
-        # Pure: two sweeps at once over one cluster share a job.
+        """Return an executor that gives workers the stacks; one lost with its worker goes again."""
+        # Pure: two sweeps at once over one cluster share a stack.
         return self.client.get_executor(pure=True)
 
     def ask(self, function: Callable[..., T], *arguments: object) -> list[T]:
@@ -91,7 +91,7 @@ class Cluster:
         answers = self.client.run(function, *arguments, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, Exception):
-                raise ClusterError(f"the worker {worker} cannot train: {sentence(answer)}")
+                raise ClusterError(f"the worker {worker} cannot train: {reason_of(answer)}")
         return list(answers.values())
 
 
@@ -131,7 +131,7 @@ def connect(address: str) -> Iterator[Cluster]:
     try:
         client = Closing(address, timeout=TIMEOUT, set_as_default=False)
     except Exception as error:  # of many kinds, such as a TypeError where TLS is not set up
-        reason = sentence(error)
+        reason = reason_of(error)
         raise ClusterError(f"the scheduler {address} cannot be used: {reason}") from error
     with client:
         try:
@@ -182,9 +182,8 @@ def check_versions(client: Any, address: str) -> None:
     found |= {f"worker {worker}": answer for worker, answer in workers.items()}
     for machine, answer in found.items():
         if answer != installed():
-            raise ClusterError(
-                f"the {machine} needs fmnist-lab {installed()}, as here; it has: {sentence(answer)}"
-            )
+            needs = f"the {machine} needs fmnist-lab {installed()}, as here"
+            raise ClusterError(f"{needs}; it has: {reason_of(answer)}")
 
 
 def installed() -> str:
@@ -194,12 +193,12 @@ def installed() -> str:
 
 @contextmanager
 def watched(client: Any) -> Iterator[None]:
-    """Say on stderr when the cluster has no worker left: its jobs then wait for the next one."""
+    """Say on stderr when the cluster has no worker left: its stacks then wait for the next one."""
     over = threading.Event()
 
     def look() -> None:
         had_some = True
-        with suppress(Exception):  # the connection is lost, which the jobs tell
+        with suppress(Exception):  # the connection is lost, which the stacks tell
             while not over.wait(LOOK):
                 has_some = bool(client.nthreads())
                 if had_some and not has_some:
@@ -216,6 +215,6 @@ def watched(client: Any) -> Iterator[None]:
         watcher.join()
 
 
-def sentence(answer: object) -> str:
+def reason_of(answer: object) -> str:
     """Return an answer, or an error's message or kind, with one full stop."""
     return f"{str(answer).rstrip('.') or type(answer).__name__}."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import psutil
 import torch
@@ -88,13 +88,21 @@ class Crew:
     workers: list[Worker]
     executor: Executor | None = None
     called: str = ""  # at the end of a sentence
-    # What a job's future raises when the job ended the processes that worked on it.
+    # What a stack's future raises when the stack ended the processes that worked on it.
     killed: type[Exception] = BrokenExecutor
 
-    def jobs(self, missing: Sequence[Config]) -> list[list[Config]]:
-        """Return the jobs, cut for a CPU if any worker has one: a stack could keep it long."""
+    def stacks(self, missing: Sequence[Config]) -> list[list[Config]]:
+        """Return the stacks to train, the cheapest first: all seeds of a setting, or one run each.
+
+        On a CPU several gain nothing over processes: a core is busy with one network. So they are
+        single if any worker has one.
+        """
         on_cpu = [worker for worker in self.workers if worker.device == "cpu"]
-        return stacks(missing, (on_cpu or self.workers)[0])
+        worker = (on_cpu or self.workers)[0]
+        configs = sorted(missing, key=lambda c: (worker.seconds([c]), str(replace(c, seed=0))))
+        if on_cpu:
+            return [[config] for config in configs]
+        return [list(stack) for _, stack in groupby(configs, lambda c: replace(c, seed=0))]
 
     def at_once(self, missing: Sequence[Config]) -> int:
         """Return how many of this machine's workers there is work and memory for, at least one.
@@ -104,12 +112,12 @@ class Crew:
         if self.workers[0].seconds(missing) < STARTING:
             return 1
         fitting = self.workers[0].memory // max(memory(*needs) for needs in self._sizes(missing))
-        return max(1, min(len(self.workers), len(self.jobs(missing)), int(fitting)))
+        return max(1, min(len(self.workers), len(self.stacks(missing)), int(fitting)))
 
     def seconds(self, missing: Sequence[Config]) -> float:
         """Return how long all together take at most."""
         alone = sorted(worker.seconds(missing) for worker in self.workers)
-        count = len(self.jobs(missing)) if self.executor is not None else self.at_once(missing)
+        count = len(self.stacks(missing)) if self.executor is not None else self.at_once(missing)
         return 1 / sum(1 / time for time in alone[:count])
 
     def estimate_text(self, missing: Sequence[Config]) -> str:
@@ -137,12 +145,12 @@ class Crew:
             )
 
     def _sizes(self, missing: Sequence[Config]) -> list[tuple[Config, int]]:
-        """Return each job's first config and how many runs are in its stack."""
-        return [(job[0], len(job)) for job in self.jobs(missing)]
+        """Return each stack's first config and how many are in it."""
+        return [(stack[0], len(stack)) for stack in self.stacks(missing)]
 
 
 @contextmanager
-def crew(device: str, executor: Executor | None, address: str | None) -> Iterator[Crew]:
+def assemble(device: str, executor: Executor | None, address: str | None) -> Iterator[Crew]:
     """Yield the workers of an executor, of the cluster at an address, or of this machine."""
     if executor is not None:  # nothing says how many it has
         yield Crew([executor.submit(Worker.here, device).result()], executor, " on one worker")
@@ -154,17 +162,6 @@ def crew(device: str, executor: Executor | None, address: str | None) -> Iterato
     else:
         own = Worker.here(device)
         yield Crew([own] * (environment.usable_cpus() if own.device == "cpu" else 1))
-
-
-def stacks(configs: Sequence[Config], worker: Worker) -> list[list[Config]]:
-    """Group configs into jobs, cheapest first: one a setting on a GPU, one a run on a CPU.
-
-    On a CPU a stack gains nothing over processes: a core is busy with one network.
-    """
-    configs = sorted(configs, key=lambda c: (worker.seconds([c]), str(replace(c, seed=0))))
-    if worker.device == "cpu":
-        return [[config] for config in configs]
-    return [list(job) for _, job in itertools.groupby(configs, lambda c: replace(c, seed=0))]
 
 
 def insisted() -> bool:

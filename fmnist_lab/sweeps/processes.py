@@ -1,4 +1,4 @@
-"""Local processes that train for a sweep: their epochs reach its progress bar."""
+"""Local processes that train for a sweep, a stack at a time each, and report their epochs."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import (
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-)
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any, Self
 
 import torch
 
 from fmnist_lab.config import Config
-from fmnist_lab.training.trainer import Epoch
 
-from .progress import Progress
-
-T = TypeVar("T")
+# Trains a stack and returns what became of it; it is given `report` to call after each epoch.
+Train = Callable[..., Any]
 
 # Linux forks processes from one that has imported what they need, once for all of them, and has
 # computed nothing: the threads that PyTorch computes with do not outlive a fork. Neither do some
@@ -37,58 +28,79 @@ T = TypeVar("T")
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 NEEDED = ["fmnist_lab.sweeps.sweep", "torchvision.datasets"]
 
-# In a worker process: the end of the pipe through which epochs reach the progress bar.
-_epochs_done: Connection | None = None
 _starting = threading.Lock()
 
 
-class Processes(Executor):
-    """Processes with a job at a time each: one that is killed takes its own job along, no more.
+class Processes:
+    """Processes that die with us: one that is killed takes its own stack along, no more.
 
-    A pool of several would give up all of its jobs. Each process is a pool of one here, with a
-    thread that waits for it; the next job finds a new process in the place of a killed one.
+    At most `count` threads wait for one each, at the end of a pipe that no other process holds.
+    Through it come a stack's epochs, then what became of it; a process that ends closes it. One
+    that several shared could stay locked, or hold half a message, when one of them is killed.
     """
 
-    def __init__(self, count: int, new: Callable[[], ProcessPoolExecutor]):
+    def __init__(self, count: int, train: Train, report: Callable[..., None]):
+        self._train, self._report = train, report
         self._threads = ThreadPoolExecutor(count)
-        self._new = new
-        self._pools = [new() for _ in range(count)]
+        self._idle: list[tuple[BaseProcess, Connection]] = []
+        self._alive: set[BaseProcess] = set()
         self._ended = False
-        self._idle = SimpleQueue[int]()
-        for place in range(count):
-            self._idle.put(place)
 
-    def submit(self, function: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
-        """Let the next idle process call a function; `BrokenExecutor` if it is killed meanwhile."""
-        return self._threads.submit(self._call, function, *args, **options)
+    def __enter__(self) -> Self:
+        return self
 
-    def _call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
-        place = self._idle.get()
+    def __exit__(self, fault: type[BaseException] | None, *details: object) -> None:
+        """End the processes: when their stacks are done or, if it is a fault that ends us, now."""
+        self._threads.shutdown(wait=fault is None, cancel_futures=True)
+        with _starting:  # also one that is being started
+            self._ended = True
+            if fault:
+                for process in self._alive:
+                    process.terminate()
+        self._threads.shutdown()
+        for _, pipe in self._idle:
+            pipe.close()
+        for process in self._alive:
+            process.join()
+
+    def submit(self, stack: list[Config]) -> Future[Any]:
+        """Let the next idle process train a stack; `BrokenExecutor` if it is killed meanwhile."""
+        return self._threads.submit(self._call, stack)
+
+    def _call(self, stack: list[Config]) -> Any:
         try:
-            with _starting, without_main(), uninterrupted():
-                if self._ended:
-                    raise CancelledError
-                future = self._pools[place].submit(function, *args, **options)
-            return future.result()
-        except BrokenExecutor:
-            self._pools[place].shutdown()
-            self._pools[place] = self._new()
-            raise
-        finally:
-            self._idle.put(place)
+            process, pipe = self._idle.pop()
+        except IndexError:  # there are fewer than threads, as at first and when one was killed
+            process, pipe = self._start()
+        try:
+            pipe.send(stack)
+            while isinstance(message := pipe.recv(), tuple):
+                self._report(*message)  # an epoch
+        except (EOFError, OSError) as killed:
+            with _starting:
+                self._alive.discard(process)
+            raise BrokenExecutor from killed
+        self._idle.append((process, pipe))
+        if isinstance(message, Exception):
+            raise message
+        return message
 
-    def terminate(self) -> None:
-        """End the processes at once, also one that is being started."""
-        self._ended = True
-        with _starting:
-            for pool in self._pools:
-                terminate(pool)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes when their jobs are done."""
-        self._threads.shutdown(wait, cancel_futures=cancel_futures)
-        for pool in self._pools:
-            pool.shutdown(wait)
+    def _start(self) -> tuple[BaseProcess, Connection]:
+        context: Any = multiprocessing.get_context(START_METHOD)
+        context.set_forkserver_preload(NEEDED)
+        ours, theirs = context.Pipe()
+        with _starting, without_main(), uninterrupted(), theirs:
+            if self._ended:
+                raise CancelledError
+            process: BaseProcess = context.Process(
+                target=work, args=(theirs, self._train, dict(os.environ))
+            )
+            try:
+                process.start()
+            except (EOFError, OSError) as killed:  # the one that forks was: the next has another
+                raise BrokenExecutor from killed
+            self._alive.add(process)
+        return process, ours
 
 
 @contextmanager
@@ -98,22 +110,18 @@ def without_main() -> Iterator[None]:
     `multiprocessing` would, to find in it what is to be called, and a script that trains without
     `if __name__ == "__main__":` would start processes for ever. What is called is in this package.
     """
-    main = vars(sys.modules["__main__"])
-    hidden: dict[str, Any] = {
-        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
-    }
-    main["__spec__"] = None
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
     finally:
-        main.update(hidden)
+        sys.modules["__main__"] = main
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Start processes that Ctrl-C, which reaches them too, leaves alone while they import.
 
-    They inherit from this thread which signals wait; `start_worker` sees to it on Windows.
+    They inherit from this thread which signals wait; `work` sees to it on Windows.
     """
     if sys.platform == "win32":
         yield
@@ -125,65 +133,30 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def local_processes(count: int, shown: Progress) -> Iterator[Executor]:
-    """Yield processes whose epochs reach the progress bar, and which die with us."""
-    context = multiprocessing.get_context(START_METHOD)
-    context.set_forkserver_preload(NEEDED)
-    # A pipe without a lock, which a worker killed while it writes would keep for ever: so short a
-    # message is written whole or not at all (POSIX, `write`, up to PIPE_BUF bytes).
-    receiver, sender = context.Pipe(duplex=False)
-    prepare = (start_worker, (sender, dict(os.environ)))
-    processes = Processes(count, partial(ProcessPoolExecutor, 1, context, *prepare))
-    listener = threading.Thread(target=listen, args=(receiver, shown), daemon=True)
-    listener.start()
-    try:
-        yield processes
-    except BaseException:
-        processes.terminate()  # an interrupted sweep loses the runs in progress, no more
-        raise
-    finally:
-        processes.shutdown(cancel_futures=True)
-        sender.close()  # the last end of it: the listener stops
-        listener.join()
-        receiver.close()
+def work(pipe: Connection, train: Train, environment: dict[str, str]) -> None:
+    """Train what comes through a pipe until it is closed, on one thread.
 
-
-def terminate(pool: ProcessPoolExecutor) -> None:
-    """End a pool's processes at once: `ProcessPoolExecutor.terminate_workers` from Python 3.14."""
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-
-
-def start_worker(sender: Connection, environment: dict[str, str]) -> None:
-    """Prepare a worker process: one thread, epochs reported, an end when the parent is gone.
-
-    Its environment is the sweep's; the process that it was forked from has that of its own start.
+    The environment is the sweep's; the process that this was forked from has that of its own start.
     """
-    global _epochs_done
-    _epochs_done = sender
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        parent.join()
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def report_from_worker(config: Config, epoch: Epoch) -> None:
-    """Send an epoch to the parent's progress bar, if there is one."""
-    if _epochs_done is not None:
-        _epochs_done.send((config, epoch.number, len(epoch.metrics)))
-
-
-def listen(receiver: Connection, shown: Progress) -> None:
-    """Show workers' epochs until all writing ends are closed."""
-    with suppress(EOFError, OSError):  # the end, or the middle of a message
+    with suppress(EOFError, OSError, MemoryError):  # no parent, or no memory to say anything in
         while True:
-            shown.advance(*receiver.recv())
+            stack = pipe.recv()
+            try:
+                message = train(stack, report=lambda *epoch: pipe.send(epoch))
+            except MemoryError:
+                raise
+            except Exception as fault:  # of what all runs need
+                message = fault
+            pipe.send(message)

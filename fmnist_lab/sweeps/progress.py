@@ -18,7 +18,6 @@ from tqdm.std import tqdm as text_bar
 from fmnist_lab.config import Config, scientific
 from fmnist_lab.data import VALIDATION_SIZE
 from fmnist_lab.training.model import parameter_count
-from fmnist_lab.training.trainer import Epoch
 
 # What a step costs besides its arithmetic, measured for 1 x 128 at batch 1 on one idle core.
 SECONDS_PER_STEP = 1.1e-4
@@ -30,26 +29,19 @@ class Progress:
     def __init__(self, bar: Any):
         self.bar = bar
         self.lock = threading.Lock()
-        self.shown: dict[Config, float] = {}  # by a job's first config: runs shown as done so far
-        self.done: set[Config] = set()
-
-    def epoch(self, config: Config, epoch: Epoch) -> None:
-        """Show an epoch of a stack trained in this process."""
-        self.advance(config, epoch.number, len(epoch.metrics))
+        self.shown: dict[Config, float] = {}  # by a stack's first config: runs shown as done so far
 
     def advance(self, config: Config, number: int, members: int) -> None:
-        """Show that `members` runs have done another epoch."""
+        """Show that `members` runs of the stack that begins with `config` have done an epoch."""
         with self.lock:
-            if config not in self.done:  # a worker's last epochs may come after its runs
-                self.bar.set_postfix_str(f"{settings_text(config)}: epoch {number}", refresh=False)
-                self.shown[config] = self.shown.get(config, 0.0) + members / config.epochs
-                self._move(members / config.epochs)
+            self.bar.set_postfix_str(f"{settings_text(config)}: epoch {number}", refresh=False)
+            self.shown[config] = self.shown.get(config, 0.0) + members / config.epochs
+            self._move(members / config.epochs)
 
-    def finish(self, job: Sequence[Config]) -> None:
-        """Show that a job's runs are done, whenever they stopped."""
+    def finish(self, stack: Sequence[Config]) -> None:
+        """Show that a stack's runs are done, whenever they stopped."""
         with self.lock:
-            self.done.add(job[0])
-            self._move(len(job) - self.shown.pop(job[0], 0.0))
+            self._move(len(stack) - self.shown.pop(stack[0], 0.0))
 
     def _move(self, runs: float) -> None:
         self.bar.update(min(runs, self.bar.total - self.bar.n))  # tqdm warns of a rounding error

@@ -7,16 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from fmnist_lab.config import (
-    Bounds,
-    Config,
-    ConfigError,
-    check,
-    names,
-    shown,
-    unknown_name,
-    written,
-)
+from fmnist_lab.config import Bounds, Config, ConfigError, check, names, shown, unknown_name
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -58,11 +49,6 @@ class Study:
         """The swept hyperparameter's values."""
         return self.grid[self.swept]
 
-    @property
-    def after(self) -> Study | None:
-        """The study that must have runs before this one has settings, if any."""
-        return self.tuned_by
-
     def product(self) -> list[Config]:
         """Return one config for all combinations of the grid's values, at the first seed."""
         settings = [
@@ -94,17 +80,12 @@ class Study:
         """Return the config of every setting at every seed; `runs` as for the settings."""
         return [config for setting in self.settings(runs) for config in self.at_seeds(setting)]
 
-    def first_seeds(self, count: int) -> Self:
-        """Return the study with `count` seeds, going on where its own end."""
-        first = self.seeds[0]
-        return replace(self, seeds=tuple(range(first, first + count)))
-
     def needed(self) -> list[Config]:
         """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""
         if configs := self.configs():
             return configs
-        assert self.after is not None  # any other study has configs
-        raise ConfigError(f"{self.name} needs the runs of {self.after.name} first: train those.")
+        first = self.tuned_by or vars(self)["first_guess"]  # any other study has configs
+        raise ConfigError(f"{self.name} needs the runs of {first.name} first: train those.")
 
     def runs(self, **options: Any) -> Runs:
         """Train what is missing and return the runs of all; `options` are those of `sweep`.
@@ -134,13 +115,21 @@ class Study:
         """Return the study with other values.
 
         A hyperparameter of the grid takes one value or a list, any other takes one; `seeds` is
-        how many. Raises `ConfigError`, naming every fault.
+        how many. A tuned study takes other seeds alone: its rates were chosen for its settings.
+        Raises `ConfigError`, naming every fault.
         """
-        grid, base, faults = dict(self.grid), {}, []
-        counted = "seeds" in given
-        seeds = given.pop("seeds", len(self.seeds))
-        if not SEEDS.admit(seeds):
-            faults.append(f"seeds is {shown(seeds)}; it must be {SEEDS}.")
+        grid, base, seeds, faults = dict(self.grid), self.base, self.seeds, []
+        if "seeds" in given:
+            count = given.pop("seeds")
+            if SEEDS.admit(count):  # going on where the study's own end
+                seeds = tuple(range(seeds[0], seeds[0] + int(count)))
+            else:
+                faults.append(f"seeds is {shown(count)}; it must be {SEEDS}.")
+        if given and self.tuned_by is not None:
+            faults.append(
+                f"{self.name} trains each setting at the learning rate that {self.tuned_by.name} "
+                "chose for it; only its seeds can be changed."
+            )
         for name, value in given.items():
             values = list(value) if isinstance(value, list | tuple) else [value]
             if name not in names() or name == "seed":
@@ -151,37 +140,16 @@ class Study:
             elif len(values) > MOST_VALUES:
                 faults.append(f"{name} has {len(values):,} values; give at most {MOST_VALUES}.")
             else:
-                checked, wrong = _checked(name, values)
-                faults += wrong or self._untuned(name, checked)
+                usable: list[Any] = []
+                for one in values:
+                    try:
+                        usable.append(check({name: one})[name])
+                    except ConfigError as fault:
+                        faults.append(str(fault))
                 if name in grid:
-                    grid[name] = tuple(dict.fromkeys(checked))
-                elif checked:
-                    base[name] = checked[0]
+                    grid[name] = tuple(dict.fromkeys(usable))
+                elif usable:
+                    base = replace(base, **{name: usable[0]})
         if faults:
             raise ConfigError("\n".join(faults))
-        study = replace(self, grid=grid, base=replace(self.base, **base))
-        return study.first_seeds(int(seeds)) if counted else study
-
-    def _untuned(self, name: str, values: list[Any]) -> list[str]:
-        """Return what is wrong with values that no tuning has chosen a learning rate for."""
-        if self.tuned_by is None or name not in (self.swept, "learning_rate"):
-            return []
-        known = self.tuned_by.values if name == self.swept else ()
-        tuned = f"{self.tuned_by.name} chooses the rates, for {self.swept}"
-        allowed = ", ".join(map(str, self.tuned_by.values))
-        return [
-            f"{name} is {written(value)}; {tuned} {allowed}."
-            for value in values
-            if value not in known
-        ]
-
-
-def _checked(name: str, values: list[Any]) -> tuple[list[Any], list[str]]:
-    """Return the usable ones among a hyperparameter's values, and what is wrong with the rest."""
-    usable, faults = [], []
-    for value in values:
-        try:
-            usable.append(check({name: value})[name])
-        except ConfigError as error:
-            faults.append(str(error))
-    return usable, faults
+        return replace(self, grid=grid, base=base, seeds=seeds)

@@ -1,4 +1,8 @@
-"""Train the runs of a study that are not on record yet: here, on a GPU or over a cluster."""
+"""Train the runs of a study that are not on record yet: here, on a GPU or over a cluster.
+
+A setting is a config whatever its seed. A stack is the configs of one setting, or one alone, that a
+worker trains together. The workers of a sweep are its crew.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import errno
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,8 @@ from fmnist_lab.training import environment, trainer
 from fmnist_lab.training.model import FashionClassifier, network_of
 
 from . import cluster
-from .crew import Crew, crew, insisted, resolve
-from .processes import local_processes, report_from_worker
+from .crew import Crew, assemble, insisted, resolve
+from .processes import Processes
 from .progress import Progress, bar, settings_text
 
 # Every run keeps its test predictions (13 KB): only another training could restore them.
@@ -36,16 +40,17 @@ KEPT = frozenset({"predictions"})
 COMMON = (ConfigError, DataError, records.RecordError)
 # What a network file system says of a file that another machine has removed while it was opened.
 REMOVED = (errno.ENOENT, errno.ESTALE)
-_loading = threading.Lock()
+HEARD = 0.2  # seconds in which who waits for a lock hears that it is to stop
+_load, _loading = cache(data.load), threading.Lock()
 
 
 class FailedRuns(PlainError):
-    """Runs of a sweep that failed while the others were trained and kept: which, and why."""
+    """Runs of a sweep that failed while all others were trained and kept: which, and why."""
 
-    def __init__(self, failed: dict[Config, str], trained: int):
+    def __init__(self, failed: dict[Config, str]):
         self.failed = failed
         lines = [f"{settings_text(config)}: {why}" for config, why in failed.items()]
-        said = f"{len(failed)} run(s) failed; the other {trained} are trained and kept."
+        said = f"{len(failed)} run(s) failed; all others are trained and kept."
         super().__init__("\n".join([said, *lines]))
 
 
@@ -74,12 +79,12 @@ def sweep(
         resolve(device)
     missing = records.missing(dict.fromkeys(configs), keep)
     if missing:
-        with crew(device, executor, address) as all_workers:
+        with assemble(device, executor, address) as crew:
             if not insisted():
-                all_workers.admit(missing)
+                crew.admit(missing)
             if progress:
-                print(all_workers.estimate_text(missing), file=sys.stderr)
-            train_all(missing, keep, device, all_workers, progress)
+                print(crew.estimate_text(missing), file=sys.stderr)
+            train_all(missing, keep, device, crew, progress)
     return records.find(configs, keep)
 
 
@@ -87,47 +92,49 @@ def sweep(
 
 
 def train_all(
-    missing: Sequence[Config], keep: frozenset[str], device: str, by: Crew, progress: bool
+    missing: Sequence[Config], keep: frozenset[str], device: str, crew: Crew, progress: bool
 ) -> None:
     """Train every missing run and save it as it ends; raise `FailedRuns` last if any failed."""
     failed: dict[Config, str] = {}
-    with bar(len(missing), progress) as shown:
-        for job, ended in outcomes(missing, keep, device, by, shown):
-            if isinstance(ended, str):
-                failed |= dict.fromkeys(job, ended)
+    with (
+        bar(len(missing), progress) as shown,
+        closing(outcomes(missing, keep, device, crew, shown)) as ended,
+    ):
+        for stack, outcome in ended:
+            if isinstance(outcome, str):
+                failed |= dict.fromkeys(stack, outcome)
             else:
-                for run in ended:  # a worker's own store may be on another machine
+                for run in outcome:  # a worker's own store may be on another machine
                     if records.load(run.config, keep) is None:
                         records.save(run)
-            shown.finish(job)
+            shown.finish(stack)
     if failed:
-        raise FailedRuns(failed, len(missing) - len(failed))
+        raise FailedRuns(failed)
 
 
 def outcomes(
-    missing: Sequence[Config], keep: frozenset[str], device: str, by: Crew, shown: Progress
-) -> Iterator[tuple[list[Config], Runs | str]]:
-    """Yield each job as it ends, with its runs or what became of them in a sentence."""
-    jobs = by.jobs(missing)
-    if by.executor is not None:
-        there = partial(attempt, train_away, keep=keep, device=device)
-        yield from collect(partial(by.executor.submit, there), jobs, by.killed)
-    elif by.workers[0].device != "cpu" or by.at_once(missing) == 1:
-        for job in jobs:
-            yield job, attempt(train_job, job, keep, by.workers[0].device, shown.epoch)
+    missing: Sequence[Config], keep: frozenset[str], device: str, crew: Crew, shown: Progress
+) -> Generator[tuple[list[Config], Runs | str]]:
+    """Yield each stack as it ends, with its runs or what became of them in a sentence."""
+    stacks = crew.stacks(missing)
+    train = partial(train_away, keep=keep, device=device)
+    if crew.executor is not None:
+        yield from collect(partial(crew.executor.submit, train), stacks, crew.killed)
+    elif crew.workers[0].device != "cpu" or crew.at_once(missing) == 1:
+        for stack in stacks:
+            yield stack, train_stack(stack, keep, crew.workers[0].device, shown.advance)
     else:
-        with local_processes(by.at_once(missing), shown) as pool:
-            here = partial(attempt, train_job, keep=keep, device="cpu", threads=1)
-            yield from collect(partial(pool.submit, here), jobs, by.killed)
+        with Processes(crew.at_once(missing), train, shown.advance) as processes:
+            yield from collect(processes.submit, stacks, crew.killed)
 
 
 def collect(
     submit: Callable[[list[Config]], Future[Runs | str]],
-    jobs: Sequence[list[Config]],
+    stacks: Sequence[list[Config]],
     killed: type[Exception],
 ) -> Iterator[tuple[list[Config], Runs | str]]:
-    """Yield jobs as they end; what was killed here is tried once more, alone, with all memory."""
-    futures = {submit(job): job for job in jobs}
+    """Yield stacks as they end; what was killed here is tried once more, alone, with all memory."""
+    futures = {submit(stack): stack for stack in stacks}
     again = []
     try:
         for future in as_completed(futures):
@@ -137,57 +144,60 @@ def collect(
                 again.append(futures[future])
             except killed:
                 yield futures[future], "its workers were killed: see their logs (memory?)."
-        for job in again:
+        for stack in again:
             try:
-                yield job, submit(job).result()
+                yield stack, submit(stack).result()
             except BrokenExecutor:
-                yield job, "its process was killed, and again when it was alone (memory?)."
+                yield stack, "its process was killed, and again when it was alone (memory?)."
     finally:
         for future in futures:
             future.cancel()
 
 
-def attempt(train: Callable[..., Runs], configs: list[Config], *args: Any, **options: Any) -> Any:
-    """Return the runs of a job, or a sentence with the fault that is its own."""
+def silent(config: Config, epoch: int, members: int) -> None:
+    """Report an epoch to nobody."""
+
+
+def train_away(
+    stack: list[Config], keep: frozenset[str], device: str, report: Callable[..., None] = silent
+) -> Runs | str:
+    """Train a stack in another process, on the device and the threads that are its own.
+
+    A Dask worker has one thread, unless OMP_NUM_THREADS said otherwise when it started.
+    """
+    return train_stack(stack, keep, resolve(device), report, torch.get_num_threads())
+
+
+def train_stack(
+    stack: list[Config],
+    keep: frozenset[str],
+    device: str,
+    report: Callable[..., None] = silent,
+    threads: int | None = None,
+) -> Runs | str:
+    """Train a stack, save its runs as they end and return all, or a sentence: what went wrong.
+
+    After each epoch `report` is given the stack's first config, the epoch's number and how many
+    networks trained in it.
+    A lock a run makes two sweeps at once train it once: the second waits and reads the record.
+    Raises `COMMON` faults.
+    """
     try:
-        return train(configs, *args, **options)
+        with locked(stack):
+            missing = records.missing(stack, keep)
+            if missing:
+                with environment.threads(missing[0], at_most=threads):
+                    for epoch in trainer.train(missing, loaded(device), keep=keep | KEPT):
+                        for run in epoch.finished:
+                            records.save(run)
+                        report(stack[0], epoch.number, len(epoch.metrics))
+            return records.find(stack)
     except COMMON:
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         return f"{''.join(traceback.format_exception_only(error)).strip()} ({where})"
-
-
-def train_away(configs: list[Config], keep: frozenset[str], device: str) -> Runs:
-    """Train one stack in an executor's worker, on the device and the threads that are its own.
-
-    A Dask worker has one thread, unless OMP_NUM_THREADS said otherwise when it started.
-    """
-    return train_job(configs, keep, resolve(device), threads=torch.get_num_threads())
-
-
-def train_job(
-    configs: list[Config],
-    keep: frozenset[str],
-    device: str,
-    on_epoch: Callable[[Config, trainer.Epoch], None] | None = None,
-    threads: int | None = None,
-) -> Runs:
-    """Train one stack in this process, save its runs as they end and return all of them.
-
-    A lock a run makes two sweeps at once train it once: the second waits and reads the record.
-    """
-    report = on_epoch or report_from_worker
-    with locked(configs):
-        missing = records.missing(configs, keep)
-        if missing:
-            with environment.threads(missing[0], at_most=threads):
-                for epoch in trainer.train(missing, loaded(device), keep=keep | KEPT):
-                    for run in epoch.finished:
-                        records.save(run)
-                    report(configs[0], epoch)
-        return records.find(configs)
 
 
 def network(run: Run, **options: Any) -> FashionClassifier:
@@ -204,15 +214,21 @@ def network(run: Run, **options: Any) -> FashionClassifier:
 
 
 @contextmanager
-def locked(configs: Sequence[Config]) -> Iterator[None]:
-    """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring."""
+def locked(configs: Sequence[Config], stop: threading.Event | None = None) -> Iterator[None]:
+    """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring.
+
+    Once `stop` is set nothing more is waited for: who trains from then on trains nothing.
+    """
+    stop = stop or threading.Event()
     folder = records.own_folder("locks")
     names = sorted(identify(config, DIGEST) for config in configs)
     locks = [filelock.FileLock(folder / f"{name}.lock") for name in names]
     try:
         for lock in locks:
             try:
-                lock.acquire()
+                while not (lock.is_locked or stop.is_set()):
+                    with suppress(filelock.Timeout):
+                        lock.acquire(timeout=HEARD)
             except (OSError, NotImplementedError) as fault:  # read-only, or a disk that cannot lock
                 if getattr(fault, "errno", None) in REMOVED:
                     continue  # another machine has just done so: that run is on record
@@ -231,8 +247,3 @@ def loaded(device: str) -> data.Data:
     """Return the data set on a device, loaded once a process, however many of its threads ask."""
     with _loading:
         return _load(device)
-
-
-@cache
-def _load(device: str) -> data.Data:
-    return data.load(device)

@@ -83,11 +83,6 @@ class Tuning(Study):
     first_guess: Tuning | None = None  # whose first setting's rate starts the brackets
     beyond: tuple[int, ...] = ()  # seeds at which rates are run as well, but choose nothing
 
-    @property
-    def after(self) -> Study | None:
-        """The study that must have runs before the brackets begin, if any."""
-        return self.first_guess
-
     def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
         """Return one config a setting and rate, at the first seed.
 
@@ -104,14 +99,14 @@ class Tuning(Study):
         """Return a setting's config at each seed that chooses, then at those beyond."""
         return [replace(setting, seed=seed) for seed in self.seeds + self.beyond]
 
-    def first_seeds(self, count: int) -> Self:
-        """Return the study with `count` seeds, all of which choose."""
-        return replace(super().first_seeds(count), beyond=())
-
     def vary(self, **given: Any) -> Self:
-        """Return the study with other values, as `Study.vary`; who names rates wants them all."""
-        study = super().vary(**given)
-        return replace(study, bracketed=False) if "learning_rate" in given else study
+        """Return the study with other values, as `Study.vary`.
+
+        Who names rates wants them all; of a number of seeds all choose.
+        """
+        bracketed = self.bracketed and "learning_rate" not in given
+        beyond = () if "seeds" in given else self.beyond
+        return replace(super().vary(**given), bracketed=bracketed, beyond=beyond)
 
     def means(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
         """Return the mean validation accuracy over the seeds that choose, and how many there are.

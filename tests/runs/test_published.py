@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fmnist_lab.runs.records import read_published
-from fmnist_lab.sweeps.crew import Worker, stacks
+from fmnist_lab.sweeps.crew import Crew, Worker
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.training import environment, trainer
 
@@ -35,7 +35,7 @@ def test_published_runs_train_again_to_the_same_bits_on_the_same_kind_of_device(
     runs = {config: run for config, run in runs.items() if run.environment["device"] == here}
     if not runs:
         pytest.skip(f"no published run was trained on {here}")
-    jobs = stacks(sorted(runs, key=lambda config: config.seed), Worker.here(device))
+    jobs = Crew([Worker.here(device)]).stacks(sorted(runs, key=lambda config: config.seed))
     jobs.sort(key=lambda job: sum(runs[config].seconds for config in job))
     data, again = fashion.to(device), []
     for job in jobs[: trial.times(1, 150)]:

@@ -26,24 +26,24 @@ def worker(device, speed, memory=1e12):
 CPU, GPU = worker("cpu", 5e10), worker("cuda:0", 1e13)
 
 
-def test_on_a_cpu_every_run_is_a_job_and_on_a_gpu_every_setting_cheapest_first():
+def test_on_a_cpu_every_run_is_a_stack_and_on_a_gpu_every_setting_cheapest_first():
     wide = [replace(config, width=16) for config in SEEDS]
     configs = [wide[0], SEEDS[2], wide[1], SEEDS[0]]
-    assert crew.stacks(configs, CPU) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
-    assert crew.stacks(configs, GPU) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
+    assert Crew([CPU]).stacks(configs) == [[SEEDS[2]], [SEEDS[0]], [wide[0]], [wide[1]]]
+    assert Crew([GPU]).stacks(configs) == [[SEEDS[2], SEEDS[0]], [wide[0], wide[1]]]
 
 
 def test_a_small_network_in_many_small_steps_is_not_cheap():
     long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
     assert progress.arithmetic(long) < progress.arithmetic(short)
-    assert crew.stacks([long, short], CPU) == [[short], [long]]
+    assert Crew([CPU]).stacks([long, short]) == [[short], [long]]
 
 
 @pytest.mark.parametrize("equally_cheap", [{"learning_rate": 1e-3}, {"patience": 3}])
-def test_settings_of_equal_cost_make_no_more_jobs_than_there_are(equally_cheap):
+def test_settings_of_equal_cost_make_no_more_stacks_than_there_are(equally_cheap):
     configs = [c for seed in SEEDS for c in (seed, replace(seed, **equally_cheap))]
-    jobs = crew.stacks(configs, GPU)
-    assert sorted(len(job) for job in jobs) == [3, 3]
+    stacks = Crew([GPU]).stacks(configs)
+    assert sorted(len(stack) for stack in stacks) == [3, 3]
 
 
 @pytest.mark.parametrize("device", ["gpu", "tpu", "cuda:9", "CPU", "", None, 0, ["cpu"]])
@@ -75,7 +75,7 @@ def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
     monkeypatch.setattr(crew, "speed", lambda device, precision: 1.0)
     for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
         monkeypatch.setattr(environment, "usable_cpus", lambda cores=cores: cores)
-        with crew.crew("cpu", None, None) as together:
+        with crew.assemble("cpu", None, None) as together:
             expected = f"Training 3 run(s) on cpu: about {text} at most."
             assert together.estimate_text(SEEDS) == expected
 
@@ -85,13 +85,13 @@ def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
     ("workers", "said"),
     [
         ([("cuda", 1.0)], "on cuda: about 3.0 h"),
-        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's job
+        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's to train
         ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
         ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
         ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
     ],
 )
-def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_jobs(
+def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_stacks(
     workers, said
 ):
     together = Crew([worker(device, speed) for device, speed in workers], called=" on all")
@@ -100,8 +100,8 @@ def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_ar
 
 def test_seeds_are_stacked_where_every_worker_has_a_gpu():
     gpu, other, cpu = (worker(device, 1e10) for device in ("cuda", "cuda:1", "cpu"))
-    assert Crew([gpu, other]).jobs(SEEDS) == [SEEDS]
-    assert Crew([gpu, cpu]).jobs(SEEDS) == [[seed] for seed in SEEDS]
+    assert Crew([gpu, other]).stacks(SEEDS) == [SEEDS]
+    assert Crew([gpu, cpu]).stacks(SEEDS) == [[seed] for seed in SEEDS]
 
 
 # --- What there is room for
@@ -116,7 +116,7 @@ from benchmarks.work import peak_bytes
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps import sweep
 for settings, keep in eval(sys.argv[1]):
-    sweep.train_job([Config(**settings)], frozenset(keep), "cpu")
+    sweep.train_stack([Config(**settings)], frozenset(keep), "cpu")
     print(peak_bytes())
 """
 
@@ -155,11 +155,6 @@ def test_as_many_train_at_once_as_there_is_memory_for():
     assert Crew([worker("cpu", 1.0, 1.0)]).at_once(SEEDS) == 1  # who insists
 
 
-@pytest.mark.parametrize(("speed", "count"), [(1e12, 1), (1.0, 2)])
-def test_what_is_done_before_a_process_has_started_needs_none(speed, count):
-    assert Crew([worker("cpu", speed)] * 2).at_once(SEEDS) == count
-
-
 HUGE: dict[str, Any] = {"depth": 16, "width": 16_384}
 
 
@@ -181,6 +176,27 @@ def test_what_there_is_no_room_or_no_day_for_is_said_before_it_starts(
     first, *_, last = str(caught.value).splitlines()
     assert said in first
     assert last.startswith("To train it all the same, set FMNIST_LAB_ANYWAY=1: ")
+
+
+def test_what_just_fits_is_admitted_and_a_byte_or_a_second_more_is_not(monkeypatch):
+    needed, longest = crew.memory(CONFIG), crew.LONGEST
+    for seconds, free, fits in (
+        *((longest - 1, needed, True), (longest + 1, needed, False)),
+        (longest - 1, needed - 1, False),
+    ):
+        monkeypatch.setattr(crew, "estimate", lambda config, speeds, seconds=seconds: seconds)
+        alone = Crew([worker("cpu", 1.0, free)])
+        if fits:
+            alone.admit([CONFIG])
+        else:
+            with pytest.raises(crew.TooLarge):
+                alone.admit([CONFIG])
+
+
+def test_what_is_done_before_processes_have_started_needs_none(monkeypatch):
+    for seconds, count in ((crew.STARTING / 3 - 0.01, 1), (crew.STARTING / 3 + 0.01, 2)):
+        monkeypatch.setattr(crew, "estimate", lambda config, speeds, seconds=seconds: seconds)
+        assert Crew([worker("cpu", 1.0)] * 2).at_once(SEEDS) == count
 
 
 @pytest.mark.parametrize("word", ["0", "no", "yes", "2"])

@@ -191,7 +191,7 @@ def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
         kept_on += len(before)
         if process.returncode == 1:
             lost = len(configs) - len(before)
-            assert f"{lost} run(s) failed; the other {len(before)} are" in said
+            assert f"{lost} run(s) failed; all others are" in said
             failed += 1
         assert before
         assert (len(before) == len(configs)) is (process.returncode == 0)
@@ -229,6 +229,23 @@ def test_a_sweep_stopped_while_its_processes_start_ends_at_once_and_leaves_none(
         assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
         assert not kept(home)
     trial.found(f"ctrl-c while its processes start, {times} times: it ended and left none")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no process that forks the others")
+@pytest.mark.endurance("A sweep that is disturbed continues")
+def test_the_process_that_forks_the_others_is_replaced_like_any_that_is_killed(start, home, trial):
+    for attempt in range(times := trial.times(1, 20)):
+        shutil.rmtree(home / "runs", ignore_errors=True)
+        process = start(COMMAND_LINE, "run", "width", *FLAGS)
+        while not (found := [each for each in helpers_of(process) if "fork" in command(each)]):
+            time.sleep(0.02)
+        time.sleep(random.uniform(0, attempt / 5))
+        found[0].kill()
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        assert len(kept(home)) == STUDY["seeds"]
+    trial.found(f"what forks the processes was killed, {times} times: every run was trained")
 
 
 @pytest.mark.endurance("Two sweeps at once train each run once")
@@ -298,7 +315,7 @@ def test_a_configuration_that_always_fails_fails_alone_and_is_told_with_a_status
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, said
     first, *named = said.splitlines()[-3:]
-    assert first == "2 run(s) failed; the other 2 are trained and kept."
+    assert first == "2 run(s) failed; all others are trained and kept."
     for seed, line in enumerate(named):
         assert line.startswith(f"cross_entropy 16x16384 batch 50 rate 2.05e-5 seed {seed}: ")
         assert "memory" in line

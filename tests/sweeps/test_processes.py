@@ -1,102 +1,85 @@
-"""fmnist_lab.sweeps.processes: what a worker writes reaches the bar, whatever ends the worker.
+"""fmnist_lab.sweeps.processes: what a process says reaches us, and its end costs its stack alone.
 
-`tests/test_sweep.py` holds what becomes of the processes themselves.
+`tests/sweeps/test_interruptions.py` holds what becomes of the processes themselves.
 """
 
-import multiprocessing
 import os
 import signal
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from multiprocessing.reduction import ForkingPickler
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
-from fmnist_lab.config import Config
-from fmnist_lab.sweeps import processes
-from fmnist_lab.sweeps.progress import Progress, bar
+from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.sweeps.processes import Processes
 from fmnist_lab.sweeps.sweep import collect
 
-
-def silent(text: str, refresh: bool) -> None:
-    pass
-
-
-def test_the_listener_stops_with_the_last_writer_even_in_the_middle_of_a_message():
-    for last_words in (b"", b"\x00\x00\x01\x00half"):
-        updates: list[float] = []
-        made = SimpleNamespace(update=updates.append, set_postfix_str=silent, total=1, n=0)
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        sender.send((Config(epochs=2), 1, 1))
-        os.write(sender.fileno(), last_words)
-        sender.close()
-        with receiver:
-            processes.listen(receiver, Progress(made))
-        assert updates == [0.5]
+pytestmark = pytest.mark.slow
+DEATHS = {0: 0, 1: 1, 2: 2, 3: 0}  # by seed
+STACKS = [[Config(seed=seed)] for seed in DEATHS]
 
 
-def test_a_pool_has_the_private_processes_that_we_end():
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        worker = pool.submit(os.getpid).result()
-        held = getattr(pool, "_processes", None)
-        assert worker in (held or ()), (
-            "ProcessPoolExecutor no longer keeps its processes by number in _processes: "
-            "processes.terminate needs terminate_workers (Python 3.14) instead."
-        )
-
-
-def test_an_epoch_is_told_in_a_message_that_no_kill_can_cut_in_two():
-    """POSIX promises it of 512 bytes."""
-    config = Config(loss="mae_probabilities", learning_rate=1.2345678e-9, seed=2**32 - 1)
-    assert len(ForkingPickler.dumps((config, 10_000, 10_000))) < 500
-
-
-def die(times: int, diary: str) -> int:
-    """End this process unless the diary says that it did so as often; return its number."""
-    with Path(diary).open("ab") as file:
-        if file.tell() < times:
-            file.write(b".")
-            file.flush()
+def die(stack: list[Config], report: Callable[..., None], folder: Path) -> int:
+    """End this process until it has been as often as the seed is to; return its number."""
+    seed = stack[0].seed
+    with (folder / str(seed)).open("ab") as diary:
+        if diary.tell() < DEATHS[seed]:
+            diary.write(b".")
+            diary.flush()
             os.kill(os.getpid(), signal.SIGKILL)
     return os.getpid()
 
 
-@pytest.fixture(scope="module")
-def two_processes():
-    with bar(1, progress=False) as shown, processes.local_processes(2, shown) as two:
-        yield two
+def variable(stack: list[Config], report: Callable[..., None]) -> str:
+    return os.environ["FMNIST_DATA"]
 
 
-@pytest.mark.slow
+def refuse(stack: list[Config], report: Callable[..., None]) -> None:
+    report(stack[0], 1, 1)
+    raise ConfigError(f"seed is {stack[0].seed}.")
+
+
+@contextmanager
+def processes(count: int, train: Callable[..., Any]) -> Iterator[tuple[Processes, list[Any]]]:
+    reported: list[Any] = []
+    with Processes(count, train, lambda *epoch: reported.append(epoch)) as started:
+        yield started, reported
+
+
 def test_a_process_has_the_environment_of_its_own_sweep(monkeypatch):
     for value in ("first", "second"):
         monkeypatch.setenv("FMNIST_DATA", value)
-        with bar(1, progress=False) as shown, processes.local_processes(1, shown) as alone:
-            assert alone.submit(os.getenv, "FMNIST_DATA").result() == value
+        with processes(1, variable) as (alone, _):
+            assert alone.submit(STACKS[0]).result() == value
 
 
-@pytest.mark.slow
-def test_a_killed_process_takes_its_own_job_along_and_no_other(two_processes, tmp_path):
-    diary = str(tmp_path / "diary")
-    jobs = [two_processes.submit(die, times, diary) for times in (0, 0, 1, 0, 0, 0)]
-    with pytest.raises(BrokenExecutor):
-        jobs.pop(2).result()
-    numbers = [job.result() for job in jobs]
+def test_epochs_are_reported_and_a_fault_of_all_runs_is_raised(tmp_path):
+    with processes(1, refuse) as (alone, reported):
+        for stack in STACKS[:2]:
+            with pytest.raises(ConfigError, match=rf"^seed is {stack[0].seed}\.$"):
+                alone.submit(stack).result()
+    assert reported == [(stack[0], 1, 1) for stack in STACKS[:2]]
+
+
+def test_a_killed_process_takes_its_own_stack_along_and_no_other(tmp_path):
+    with processes(2, partial(die, folder=tmp_path)) as (two, _):
+        ended = [two.submit(STACKS[seed]) for seed in (0, 3, 1, 0, 3, 0)]
+        with pytest.raises(BrokenExecutor):
+            ended.pop(2).result()
+        numbers = [each.result() for each in ended]
     assert set(numbers[:2]) & set(numbers[2:])  # the other process went on
+    assert not any(map(psutil.pid_exists, numbers))
 
 
-@pytest.mark.slow
-def test_a_killed_job_is_tried_once_more_when_the_others_are_done(two_processes, tmp_path):
-    deaths = {0: 0, 1: 1, 2: 2, 3: 0}  # by seed
-
-    def submit(job):
-        seed = job[0].seed
-        return two_processes.submit(die, deaths[seed], str(tmp_path / str(seed)))
-
-    jobs = [[Config(seed=seed)] for seed in deaths]
-    ended = {job[0].seed: outcome for job, outcome in collect(submit, jobs, BrokenExecutor)}
+def test_a_killed_stack_is_tried_once_more_when_the_others_are_done(tmp_path):
+    with processes(2, partial(die, folder=tmp_path)) as (two, _):
+        ended = {s[0].seed: what for s, what in collect(two.submit, STACKS, BrokenExecutor)}
     assert sorted([*ended][:2]) == [0, 3]
     assert sorted([*ended][2:]) == [1, 2]
-    killed = [seed for seed, end in ended.items() if "its process was killed" in str(end)]
+    killed = [seed for seed, what in ended.items() if "its process was killed" in str(what)]
     assert killed == [2]

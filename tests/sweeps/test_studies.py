@@ -24,7 +24,7 @@ from fmnist_lab.verdicts import evidence
 
 WIDTH = STUDIES["width"]
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
-plain = [s for s in STUDIES.values() if s.after is None and s.settings() == s.product()]
+plain = [s for s in STUDIES.values() if s.tuned_by is None and s.settings() == s.product()]
 each_plain_study = pytest.mark.parametrize("study", plain, ids=lambda study: study.name)
 
 
@@ -57,7 +57,9 @@ def test_a_study_is_found_by_its_name_and_says_what_it_asks(study):
     assert study.question.endswith("?")
     assert study.report
     assert study.swept in study.grid
-    assert study.after is None or study.after in STUDIES.values()
+    names = list(STUDIES)
+    for other in (study.tuned_by, getattr(study, "first_guess", None)):  # trained before
+        assert other is None or names.index(other.name) < names.index(study.name)
 
 
 @each_plain_study
@@ -216,6 +218,21 @@ def test_whatever_is_allowed_gives_each_setting_once_a_seed(widths, seeds, depth
         for seed in range(seeds)
     )
     assert study.configs() == list(expected)
+
+
+def test_a_tuned_study_takes_other_seeds_and_no_other_setting():
+    tuned = STUDIES["width_retuned"]
+    assert tuned.vary(seeds=3).seeds == (0, 1, 2)
+    chosen = "width_retuned trains each setting at the learning rate that width_tuning chose for it"
+    for changes in ({"width": 128}, {"learning_rate": 1e-3}, {"epochs": 2}):
+        assert faults(tuned, **changes) == [f"{chosen}; only its seeds can be changed."]
+
+
+def test_a_swept_hyperparameter_takes_a_thousand_values_and_no_more():
+    widths = list(range(1, 1001))
+    assert len(WIDTH.vary(width=widths).values) == 1000
+    many = "width has 1,001 values; give at most 1000."
+    assert faults(WIDTH, width=[*widths, 1001]) == [many]
 
 
 # --- What is on record

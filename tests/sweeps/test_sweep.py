@@ -6,6 +6,7 @@ import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,12 +17,15 @@ from tqdm import tqdm
 
 from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
+from fmnist_lab.runs.run import identify
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sources import DataError
 from fmnist_lab.sweeps import crew, progress, sweep
 from fmnist_lab.training import environment, trainer
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(3)]
+PATIENCE = 300  # seconds: a busy machine takes long
 STEPS = frozenset({"step_losses"})
 
 
@@ -103,11 +107,12 @@ def test_a_damaged_record_is_trained_again(computed, trained):
 
 def test_of_a_stack_only_the_missing_members_are_trained(trained, made_up_run):
     records.save(made_up_run(SEEDS[0]))
-    runs = sweep.train_job(SEEDS, STEPS, "cpu")
+    runs = sweep.train_stack(SEEDS, STEPS, "cpu")
     assert trained == SEEDS  # the one on record has no step losses
+    assert isinstance(runs, Runs)
     assert all(run.step_losses is not None for run in runs)
     more = [*SEEDS, replace(CONFIG, seed=3)]
-    assert sweep.train_job(more, frozenset(), "cpu")[:3] == runs
+    assert sweep.train_stack(more, frozenset(), "cpu")[:3] == runs
     assert trained == [*SEEDS, more[3]]
 
 
@@ -171,7 +176,7 @@ def test_a_stack_of_which_some_runs_were_on_record_ends_the_bar_at_its_size(trai
         update=updates.append, set_postfix_str=lambda text, refresh: None, total=3, n=0
     )
     shown = progress.Progress(bar)
-    sweep.train_job(SEEDS, frozenset(), "cpu", shown.epoch)
+    sweep.train_stack(SEEDS, frozenset(), "cpu", shown.advance)
     shown.finish(SEEDS)
     assert sum(updates) == pytest.approx(3)
     assert all(step >= 0 for step in updates)
@@ -224,16 +229,16 @@ def test_a_worker_trains_on_the_devices_of_its_own_machine_whatever_this_one_has
                 there.setattr(torch.cuda, "device_count", lambda: 1)
                 return super().submit(fn, *args, **kwargs)
 
-    jobs = []
+    trained = []
 
-    def remember(job, keep, device, threads):
-        jobs.append((job, device))
+    def remember(stack, keep, device, report, threads):
+        trained.append((stack, device))
         return []
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(sweep, "train_job", remember)
+    monkeypatch.setattr(sweep, "train_stack", remember)
     sweep.sweep(SEEDS, device=device, executor=WithGpu(), progress=False)
-    assert jobs == [(SEEDS, "cuda" if device == "auto" else device)]
+    assert trained == [(SEEDS, "cuda" if device == "auto" else device)]
 
 
 @pytest.mark.parametrize("trainers", [InThisThread(), None], ids=["an executor", "here"])
@@ -252,7 +257,7 @@ def test_a_run_that_fails_fails_alone_and_is_named_at_the_end(trainers, trained,
         sweep.sweep(configs, executor=trainers, progress=False)
     assert [run.config for run in records.find(SEEDS)] == ([SEEDS[0], SEEDS[2]] * bool(trainers))
     first, second = str(caught.value).splitlines()
-    assert first == f"1 run(s) failed; the other {len(configs) - 1} are trained and kept."
+    assert first == "1 run(s) failed; all others are trained and kept."
     assert re.fullmatch(
         r"cross_entropy 1x8 batch 100 rate 2.05e-4 seed 1: MemoryError: no room for it "
         r"\(test_sweep.py, line \d+\)",
@@ -269,7 +274,7 @@ def test_a_store_that_cannot_be_locked_ends_the_sweep_in_a_sentence(
         records.save(left := made_up_run(SEEDS[1]))
         (home / "locks" / f"{left.id}.lock").touch()
         fault = NotImplementedError("FileSystem does not appear to support flock")
-        monkeypatch.setattr("filelock.FileLock.acquire", lambda self: raise_(fault))
+        monkeypatch.setattr("filelock.FileLock.acquire", lambda self, **options: raise_(fault))
         said = "FileSystem does not appear to support flock"
     else:
         (home / "locks").write_text("in the way")
@@ -287,9 +292,9 @@ def test_a_lock_that_another_machine_has_just_removed_is_not_needed(
     """A network file system may say so of a file that is open; its run is then on record."""
     there, acquire = made_up_run(SEEDS[0]), filelock.FileLock.acquire
 
-    def stale(lock):
+    def stale(lock, **options):
         if Path(lock.lock_file).name == "save.lock":
-            return acquire(lock)
+            return acquire(lock, **options)
         records.save(there)
         raise OSError(code, os.strerror(code))
 
@@ -316,6 +321,23 @@ def test_a_sweep_clears_away_the_lock_that_a_killed_process_left_of_a_run_on_rec
     assert not left.exists()
     assert waiting.exists()
     assert trained == SEEDS[2:]
+
+
+def test_who_waits_for_a_lock_hears_that_it_is_to_stop(home, trained):
+    stop, done = Event(), Event()
+
+    def wait() -> None:
+        with sweep.locked(SEEDS, stop):
+            done.set()
+
+    name = identify(SEEDS[1], data.DIGEST)
+    (home / "locks").mkdir()
+    with filelock.FileLock(home / "locks" / f"{name}.lock"), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(wait)
+        assert not done.wait(3 * sweep.HEARD)
+        stop.set()
+        waiting.result(PATIENCE)  # while the other holds the lock still
+    assert done.is_set()
 
 
 def raise_(fault: Exception) -> None:
