@@ -15,6 +15,7 @@ from fmnist_lab.playground import KEPT, Learnt, Playground
 from fmnist_lab.runs import records
 from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.run import METRICS
+from fmnist_lab.sweeps.sweep import locked
 from fmnist_lab.training.trainer import train
 
 SMALL = {"depth": 1, "width": 8, "train_size": 500, "batch_size": 100, "epochs": 3}
@@ -253,6 +254,16 @@ def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):
     assert not panel.runs
     assert not list((records.home() / "runs").glob("*.json"))
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+
+
+def test_stopping_is_heard_while_another_trains_the_same(panel):
+    choose(panel, **SMALL)
+    with locked([panel.config()]):
+        panel.train.click()
+        panel.stop.click()
+        panel.thread.join(PATIENCE)
+        assert not panel.thread.is_alive()
+    assert said(panel).startswith("Stopped before the first epoch was finished")
 
 
 def test_stopping_in_the_middle_of_an_epoch_keeps_the_epochs_before(panel, fashion):
