@@ -188,14 +188,14 @@ def test_the_command_line_trains_on_the_scheduler_that_it_names(
     options = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
     command = ["run", "width", "--width=9", "--seeds=2", *options, f"--scheduler={scheduler}"]
     assert main([*command, "--list"]) == 0
-    first, last = capsys.readouterr().out.splitlines()
-    assert first == "width=9: 0 of 2 runs on record, missing seeds 0, 1"
+    _, first, last = capsys.readouterr().out.splitlines()
+    assert first == "  width=9: 0 of 2 runs on record, missing seeds 0, 1"
     assert last.startswith("Training 2 run(s) on cpu: about ")
     assert last.endswith(" at most on 2 worker(s).")
     assert main(command) == 0
     assert main([*command, "--list"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        "width=9: 2 of 2 runs on record",
+        "  width=9: 2 of 2 runs on record",
         "Nothing is missing.",
     ]
 
