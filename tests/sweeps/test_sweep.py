@@ -19,7 +19,7 @@ from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
 from fmnist_lab.runs.runs import Runs
-from fmnist_lab.sources import DataError
+from fmnist_lab.sources import DIGEST, DataError
 from fmnist_lab.sweeps import crew, progress, sweep
 from fmnist_lab.training import environment, trainer
 
@@ -330,7 +330,7 @@ def test_who_waits_for_a_lock_hears_that_it_is_to_stop(home, trained):
         with sweep.locked(SEEDS, stop):
             done.set()
 
-    name = identify(SEEDS[1], data.DIGEST)
+    name = identify(SEEDS[1], DIGEST)
     (home / "locks").mkdir()
     with filelock.FileLock(home / "locks" / f"{name}.lock"), ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(wait)
