@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fmnist_lab.config import PRECISIONS, Config, ConfigError, unknown_name
 
@@ -25,47 +27,84 @@ BATCH_SIZES = (1, 8, 16, 64, 128, 256, 512, 1024)
 # Depth, width and batch size of the networks that both precisions are compared on.
 PRECISION_NETWORKS = ((1, 128, 256), (2, 512, 512), (2, 1024, 512), (2, 4192, 512))
 
-WIDTH_TUNING = Tuning(
-    name="width_tuning",
-    question="Which learning rate suits each width?",
-    report="The report fixes the learning rate.",
-    base=replace(BEST, precision=RETUNED_PRECISION),
-    grid={"width": WIDTHS, "learning_rate": TUNING_RATES},
-    bracketed=True,
-)
-DEPTH_TUNING = Tuning(
-    name="depth_tuning",
-    question="Which learning rate suits each depth?",
-    report="The report says deeper networks need lower, more careful rates.",
-    base=replace(BEST, width=2096, precision=RETUNED_PRECISION),
-    grid={"depth": DEPTHS, "learning_rate": TUNING_RATES},
-    bracketed=True,
-    first_guess=WIDTH_TUNING,
-    beyond=MORE_TUNING_SEEDS,  # claim D4 is about the rates: like all, it rests on five seeds
-)
-LOSS_TUNING = Tuning(
-    name="loss_tuning",
-    question="Which learning rate suits each loss function?",
-    report="The report fixes the learning rate.",
+FIXED_RATE = "The report fixes the learning rate."
+
+LOSS = Study(
+    name="loss",
+    question="Which loss function reaches the highest accuracy?",
+    report="Figures 1-4: cross-entropy, MSE and MAE on one hidden layer of 128.",
     base=SMALL,
-    grid={"loss": LOSSES, "learning_rate": TUNING_RATES},
+    grid={"loss": LOSSES},
 )
-BATCH_SIZE_TUNING = Tuning(
-    name="batch_size_tuning",
-    question="Which learning rate suits each batch size?",
-    report="The report fixes the learning rate.",
+DEPTH = Study(
+    name="depth",
+    question="How many hidden layers are best?",
+    report="Figures 5-6: one to four hidden layers of 2096.",
+    base=replace(BEST, width=2096),
+    grid={"depth": DEPTHS},
+)
+WIDTH = Study(
+    name="width",
+    question="How wide should the hidden layers be?",
+    report="Figure 7: widths 128 to 4192 at two hidden layers.",
+    base=BEST,
+    grid={"width": WIDTHS},
+)
+BATCH_SIZE = Study(
+    name="batch_size",
+    question="How many images should a step see?",
+    report="Figure 8: batch sizes 1, 8, 16, 64, 256 and 512; the text adds 128, Table 1 1024.",
     base=SMALL,
-    grid={"batch_size": BATCH_SIZES, "learning_rate": TUNING_RATES},
+    grid={"batch_size": BATCH_SIZES},
 )
 
+
+def tuning(study: Study, precision: str = "float32", **how: Any) -> Tuning:
+    """Ask which learning rate suits each setting of a study."""
+    return Tuning(
+        name=f"{study.name}_tuning",
+        question=f"Which learning rate suits each {study.swept.replace('_', ' ')}?",
+        report=FIXED_RATE,
+        base=replace(study.base, precision=precision),
+        grid={**study.grid, "learning_rate": TUNING_RATES},
+        **how,
+    )
+
+
+def retuned(study: Study, tuning: Tuning) -> Study:
+    """Ask what a study asks, of its settings at the rates that their tuning chooses."""
+    return Study(
+        name=f"{study.name}_retuned",
+        question=f"{study.question[:-1]}, each at its own learning rate?",
+        report=FIXED_RATE,
+        base=tuning.base,
+        grid=study.grid,
+        tuned_by=tuning,
+    )
+
+
+def nested(tuning: Tuning, values: Sequence[Any]) -> Study:
+    """Ask what a study asks, the luck of choosing the rates included."""
+    return Study(
+        name=tuning.name.replace("tuning", "nested"),
+        question=f"{tuning.question[:-1]}, and what does the luck of choosing it do?",
+        report=FIXED_RATE,
+        base=tuning.base,
+        grid={**tuning.grid, tuning.swept: tuple(values)},
+        seeds=NESTED_SEEDS,
+    )
+
+
+WIDTH_TUNING = tuning(WIDTH, RETUNED_PRECISION, bracketed=True)
+# Claim D4 is about the rates: like all, it rests on five seeds.
+DEPTH_TUNING = tuning(
+    DEPTH, RETUNED_PRECISION, bracketed=True, first_guess=WIDTH_TUNING, beyond=MORE_TUNING_SEEDS
+)
+LOSS_TUNING = tuning(LOSS)
+BATCH_SIZE_TUNING = tuning(BATCH_SIZE)
+
 _ALL = [
-    Study(
-        name="loss",
-        question="Which loss function reaches the highest accuracy?",
-        report="Figures 1-4: cross-entropy, MSE and MAE on one hidden layer of 128.",
-        base=SMALL,
-        grid={"loss": LOSSES},
-    ),
+    LOSS,
     Study(
         name="loss_on_probabilities",
         question="Does it matter whether MSE and MAE see logits or probabilities?",
@@ -73,27 +112,9 @@ _ALL = [
         base=SMALL,
         grid={"loss": ("mse_probabilities", "mae_probabilities")},
     ),
-    Study(
-        name="depth",
-        question="How many hidden layers are best?",
-        report="Figures 5-6: one to four hidden layers of 2096.",
-        base=replace(BEST, width=2096),
-        grid={"depth": DEPTHS},
-    ),
-    Study(
-        name="width",
-        question="How wide should the hidden layers be?",
-        report="Figure 7: widths 128 to 4192 at two hidden layers.",
-        base=BEST,
-        grid={"width": WIDTHS},
-    ),
-    Study(
-        name="batch_size",
-        question="How many images should a step see?",
-        report="Figure 8: batch sizes 1, 8, 16, 64, 256 and 512; the text adds 128, Table 1 1024.",
-        base=SMALL,
-        grid={"batch_size": BATCH_SIZES},
-    ),
+    DEPTH,
+    WIDTH,
+    BATCH_SIZE,
     Study(
         name="steps",
         question="What does the loss do between two epochs' ends?",
@@ -119,68 +140,16 @@ _ALL = [
         keep=frozenset({"predictions"}),
     ),
     WIDTH_TUNING,
-    Study(
-        name="width_retuned",
-        question="How wide should the hidden layers be, each at its own learning rate?",
-        report="The report fixes the learning rate.",
-        base=replace(BEST, precision=RETUNED_PRECISION),
-        grid={"width": WIDTHS},
-        tuned_by=WIDTH_TUNING,
-    ),
+    retuned(WIDTH, WIDTH_TUNING),
     DEPTH_TUNING,
-    Study(
-        name="depth_retuned",
-        question="How many hidden layers are best, each at its own learning rate?",
-        report="The report fixes the learning rate.",
-        base=replace(BEST, width=2096, precision=RETUNED_PRECISION),
-        grid={"depth": DEPTHS},
-        tuned_by=DEPTH_TUNING,
-    ),
+    retuned(DEPTH, DEPTH_TUNING),
     LOSS_TUNING,
-    Study(
-        name="loss_retuned",
-        question="Which loss function reaches the highest accuracy, each at its own learning rate?",
-        report="The report fixes the learning rate.",
-        base=SMALL,
-        grid={"loss": LOSSES},
-        tuned_by=LOSS_TUNING,
-    ),
+    retuned(LOSS, LOSS_TUNING),
     BATCH_SIZE_TUNING,
-    Study(
-        name="batch_size_retuned",
-        question="How many images should a step see, each number at its own learning rate?",
-        report="The report fixes the learning rate.",
-        base=SMALL,
-        grid={"batch_size": BATCH_SIZES},
-        tuned_by=BATCH_SIZE_TUNING,
-    ),
-    Study(
-        name="loss_nested",
-        question="Which loss function is best, the luck of choosing its learning rate included?",
-        report="The report fixes the learning rate.",
-        base=SMALL,
-        grid={"loss": LOSSES, "learning_rate": TUNING_RATES},
-        seeds=NESTED_SEEDS,
-    ),
-    Study(
-        name="batch_size_nested",
-        question="Which batch size is best, the luck of choosing its learning rate included?",
-        report="The report fixes the learning rate.",
-        base=SMALL,
-        grid={
-            "batch_size": tuple(b for b in BATCH_SIZES if b >= 64),
-            "learning_rate": TUNING_RATES,
-        },
-        seeds=NESTED_SEEDS,
-    ),
-    Study(
-        name="width_nested",
-        question="Does 2 × 512 have a best learning rate that ten seeds agree on?",
-        report="The report fixes the learning rate.",
-        base=replace(BEST, precision=RETUNED_PRECISION),
-        grid={"width": (512,), "learning_rate": TUNING_RATES},
-        seeds=NESTED_SEEDS,
-    ),
+    retuned(BATCH_SIZE, BATCH_SIZE_TUNING),
+    nested(LOSS_TUNING, LOSSES),
+    nested(BATCH_SIZE_TUNING, [size for size in BATCH_SIZES if size >= 64]),
+    nested(WIDTH_TUNING, [512]),
     Study(
         name="streams",
         question="How much of a seed's luck is the split, the initial weights, the order?",
