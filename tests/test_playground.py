@@ -157,7 +157,7 @@ def test_a_picture_has_the_latest_six_runs(panel, made_up_run, fashion, monkeypa
 @pytest.mark.parametrize(("neurons", "tiles"), [(8, 8), (48, 48), (49, 48)])
 def test_it_shows_the_weights_of_48_neurons_at_most(neurons, tiles, monkeypatch):
     shown = []
-    monkeypatch.setattr("fmnist_lab.pictures.gallery", lambda images, **_: shown.append(images))
+    monkeypatch.setattr("fmnist_lab.playground.gallery", lambda images, **_: shown.append(images))
     images, found = torch.zeros(1, 784), Predictions(*np.zeros((3, 1, 1), int))
     Learnt(images, found, torch.randn(neurons, 784)).first_weights(Axes)
     assert len(shown[0]) == tiles
