@@ -186,6 +186,7 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
     return of_runs(frame) | {
         "claims": len(found),
         "supported": told("supported"),
+        "size_open": told("supported but size open"),
         "immaterial": told("supported but immaterial"),
         "not_supported": told("not supported"),
         "inconclusive": told("inconclusive"),

@@ -20,7 +20,8 @@ from .style import INK, axes
 # Fill and text of a cell of the overview: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
     "supported": ("#0072B2", "white"),
-    "supported but immaterial": ("#A6D0EC", "black"),
+    "supported but size open": ("#56B4E9", "black"),
+    "supported but immaterial": ("#CDE5F5", "black"),
     "not supported": ("#E69F00", INK["dark"]),
     "inconclusive": ("#E8E8E8", "black"),
     "not run yet": ("white", "#595959"),

@@ -16,13 +16,14 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 
 from .conclusions import CLAIMS
-from .judgement import Claim, Judgement, judge_claims
+from .judgement import Answer, Claim, Judgement, judge_claims
 from .rules import Name, Verdict, show
 
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
 # telephones from drawing an emoji.
 SYMBOLS: dict[Name, str] = {
     "supported": "\u2714\ufe0e",
+    "supported but size open": "\u2713",
     "supported but immaterial": "\u2248",
     "not supported": "\u2718\ufe0e",
     "inconclusive": "?",
@@ -78,6 +79,24 @@ def changed(found: Judgement) -> str:
     return f"{after.name}: {fixed} at one learning rate, {chosen} at each its own{rates}"
 
 
+def told(answer: Answer) -> str:
+    """Return an answer as sentences: the verdict, why, and what the cap has to do with it."""
+    limit = f" {sentence(answer.limit)}" if answer.limit else ""
+    return f"{badge(answer.name)}. {sentence(answer.reason)}{limit}"
+
+
+def beside(found: Judgement) -> list[tuple[str, str]]:
+    """Return what decides nothing and stands beside a verdict, each under a name."""
+    rows = []
+    for how, answer in found.beside.items():
+        decides = found.answers.get(how.removeprefix("on test images, "))
+        text = told(answer)
+        if decides and decides.name == answer.name:
+            text = f"{badge(answer.name)} too. Validation images decide."
+        rows.append((sentence(how)[:-1], text))
+    return rows
+
+
 def link(claim: Claim) -> str:
     """Return the address of a claim's figure in the book: a figure is named after its page."""
     pages = {claim.chapter for claim in CLAIMS.values()} | {"method"}
@@ -126,13 +145,10 @@ class Box:
         found = self.judgement
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
         names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
-        rows += [
-            (names[how], f"{badge(answer.name)}. {sentence(answer.reason)}")
-            for how, answer in found.answers.items()
-        ]
+        rows += [(names[how], told(answer)) for how, answer in found.answers.items()]
         if text := changed(found):
             rows.append(("What the rate changed", sentence(text)))
-        return [*rows, ("Runs", f"{found.runs:,}")]
+        return [*rows, *beside(found), ("Runs", f"{found.runs:,}")]
 
     def _parts(self) -> list[str]:
         lines = []

@@ -1,13 +1,13 @@
 """The comparisons a conclusion is put to: one effect each, tested against zero or a margin.
 
-All of a chapter are corrected together; the tests that are no such comparison are in `families`.
+Other kinds of test are in `families`. All of a chapter are corrected together.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,13 +18,13 @@ from fmnist_lab.sweeps.studies import STUDIES
 from .evidence import RETUNED, Arm, Evidence
 from .measures import Measure
 from .rules import Corrected, Verdict, decide
-from .statistics import Effect, against, mean_interval, paired_difference, slope_trend
+from .statistics import Effect, against, censored, mean_interval, paired_difference, slope_trend
 
 
 class Part(ABC):
     """A test that a claim is put to, or several that belong together, each under its name."""
 
-    together = False  # whether to be corrected with the other tests of its chapter
+    tested = True  # or counted
     arms: tuple[Arm, ...]
     direction: int
     measure: Measure
@@ -32,6 +32,10 @@ class Part(ABC):
     @abstractmethod
     def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
         """Estimate what is tested; None where no runs allow it."""
+
+    def group(self, evidence: Evidence) -> Hashable:
+        """Return what is tested, alike for identical tests: they count once in their chapter."""
+        return self
 
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
         """Judge one of the effects."""
@@ -67,14 +71,25 @@ class Comparison(Part):
     arms: tuple[Arm, ...]
     estimate: Callable[[pd.DataFrame], Effect] = field(compare=False)  # from a column an arm
     direction: int = 1
-    together = True
+    kind: str = "difference"  # of two settings; other kinds estimate something else
 
     def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
         frame = evidence.values(self.measure, self.arms)
         # Two settings can be compared without a seed in common, more than two cannot.
         if frame.isna().all().any() or (len(self.arms) > 2 and frame.dropna().empty):
             return {self.name: None}
-        return {self.name: self.estimate(frame)}
+        effect = self.estimate(frame)
+        if self.kind == "difference":
+            runs = evidence.compared(self.arms)
+            first, second = (any(map(self.measure.bound, runs[arm].values())) for arm in self.arms)
+            if first != second:
+                effect = censored(effect, 1 if first else -1)
+        return {self.name: effect}
+
+    def group(self, evidence: Evidence) -> Hashable:
+        settings = [evidence.setting(arm) or arm for arm in self.arms]
+        pair = frozenset(settings) if self.kind == "difference" else tuple(settings)
+        return self.measure.name, self.kind, pair
 
 
 def above(measure: Measure, a: Arm, b: Arm) -> Comparison:
@@ -91,7 +106,11 @@ def not_below(measure: Measure, a: Arm, b: Arm) -> Comparison:
     """Claim that `a` measures higher than `b`, or lower by less than what matters."""
     name = f"{measure.name}: {a} not materially below {b}"
     margin = -measure.material
-    return Comparison(name, measure, (a, b), lambda frame: against(_difference(frame), margin))
+
+    def estimate(frame: pd.DataFrame) -> Effect:
+        return against(_difference(frame), margin)
+
+    return Comparison(name, measure, (a, b), estimate, kind="difference from a margin")
 
 
 def level(measure: Measure, arms: Sequence[Arm], about: str) -> Comparison:
@@ -101,6 +120,7 @@ def level(measure: Measure, arms: Sequence[Arm], about: str) -> Comparison:
         measure,
         tuple(arms),
         lambda frame: mean_interval(frame.dropna().mean(axis=1)),
+        kind="level",
     )
 
 
@@ -115,6 +135,7 @@ def rising_per_doubling(measure: Measure, arms: Sequence[Arm]) -> Comparison:
         replace(measure, material=measure.material / float(np.ptp(doublings))),
         tuple(arms),
         lambda frame: slope_trend(doublings, frame.dropna()),
+        kind="trend",
     )
 
 
@@ -130,7 +151,7 @@ def gains_more(measure: Measure, arms: Sequence[Arm], than: Sequence[Arm]) -> Co
         return mean_interval(gain(whole, arms) - gain(whole, than))
 
     name = f"{measure.name}: gain from {arms[0]} to the best above gain from {than[0]}"
-    return Comparison(name, measure, tuple(dict.fromkeys(arms + than)), estimate)
+    return Comparison(name, measure, tuple(dict.fromkeys(arms + than)), estimate, kind="gains")
 
 
 def rate_falling(measure: Measure, study: str, values: Sequence[int]) -> Comparison:
@@ -153,7 +174,8 @@ def rate_falling(measure: Measure, study: str, values: Sequence[int]) -> Compari
     per = STUDIES[study].swept
     step = math.log(rates[1] / rates[0]) / (max(values) - min(values))
     name = f"best learning rate: falling with each unit of {per} from {values[0]} to {values[-1]}"
-    return Comparison(name, replace(measure, material=step, unit="×"), arms, estimate, -1)
+    rate = replace(measure, material=step, unit="×")
+    return Comparison(name, rate, arms, estimate, -1, kind="rate")
 
 
 def _difference(frame: pd.DataFrame) -> Effect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,31 +49,43 @@ class Evidence:
     settings compared are tuned in `NESTED` too, it answers with the runs of that.
     """
 
+    on_test = False  # whether measures are read on test images, where they were recorded on them
+
     def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
         self.retuned = retuned
         self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
         self._brackets: dict[str, dict[Any, Bracket]] = {}
+        self._settings: dict[Arm, Config | None] = {}
         for run in runs:
             seeds = self._runs.setdefault(replace(run.config, seed=0), {})
             seeds[run.config.seed] = run
+
+    def reading_test_images(self) -> Evidence:
+        """Return the same evidence, its measures read on test images."""
+        other = copy(self)
+        other.on_test = True
+        return other
 
     def of(self, arm: Arm) -> dict[int, Run]:
         """Return an arm's runs by seed.
 
         Seeds that chose a learning rate are kept apart from those that confirm it.
         """
-        study = self._study(arm)
-        setting = replace(study.base, seed=0, **{study.swept: arm.value})
-        if study.tuned_by is not None:
-            rate = self.chosen(arm)
-            if rate is None:
-                return {}
-            setting = replace(setting, learning_rate=rate)
-        elif arm.learning_rate is not None:
-            setting = replace(setting, learning_rate=arm.learning_rate)
-        found = self._runs.get(setting, {})
-        tuning = isinstance(study, Tuning)
+        setting = self.setting(arm)
+        found = {} if setting is None else self._runs.get(setting, {})
+        tuning = isinstance(self._study(arm), Tuning)
         return {seed: found[seed] for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning}
+
+    def setting(self, arm: Arm) -> Config | None:
+        """Return an arm's config at seed 0; None while no learning rate is chosen for it."""
+        if arm not in self._settings:
+            study = self._study(arm)
+            setting = replace(study.base, seed=0, **{study.swept: arm.value})
+            rate = self.chosen(arm) if study.tuned_by else arm.learning_rate
+            lacking = study.tuned_by is not None and rate is None
+            setting = replace(setting, learning_rate=rate) if rate else setting
+            self._settings[arm] = None if lacking else setting
+        return self._settings[arm]
 
     def compared(self, arms: Sequence[Arm]) -> dict[Arm, dict[int, Run]]:
         """Return the runs of arms that are compared, by seed."""
@@ -121,11 +134,12 @@ class Evidence:
         need not be: it counts as minus infinity.
         """
         found = self.compared(arms)
+        read = (measure.on_test if self.on_test else None) or measure.of
         rows = {}
         for seed in sorted(set().union(*found.values())):
             runs = [found[arm].get(seed) for arm in arms]
             if not all(measure.bound(run) for run in runs if run is not None):
-                rows[seed] = [None if run is None else measure.of(run) for run in runs]
+                rows[seed] = [None if run is None else read(run) for run in runs]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(arms), dtype=float)
         frame = frame.dropna(how="all")
         for arm in filter(self._outside, arms):

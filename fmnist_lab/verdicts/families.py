@@ -1,22 +1,20 @@
-"""The tests that bring their own correction, or need none."""
+"""The tests that are no comparison of two settings: with all rivals, with a figure, a count."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
-
-from scipy import stats
 
 from fmnist_lab.config import Config
 from fmnist_lab.sweeps.tuning import Tuning
 
 from .comparisons import Part
 from .evidence import Arm, Evidence
-from .measures import Measure
+from .measures import RATE, Measure
 from .rules import Corrected, Name, Verdict, matches, show
-from .statistics import ALPHA, CONFIDENCE, Effect, against, best_of, further_run
+from .statistics import CONFIDENCE, Effect, against, best_of, further_run
 
 
 @dataclass(frozen=True)
@@ -69,21 +67,26 @@ class Printed(Part):
         return {name: further_run(self.figure, values, self.rounding)}
 
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
-        return matches(effect)
+        return matches(effect, corrected)
 
 
 @dataclass(frozen=True)
 class Share(Part):
     """Claim that most settings' chosen learning rate lies in a range.
 
-    Settings, not seeds, are counted, with an exact binomial test and interval (Clopper & Pearson
-    1934). A rate of the grid counts as inside up to half a step of the grid beyond the range.
+    The settings tuned are counted: they are all there are and no sample of others, so there is no
+    test. A rate of the grid counts as inside up to half a step of the grid beyond the range.
     """
 
     studies: tuple[Tuning, ...]
     arms: tuple[Arm, ...]  # every setting at every rate
     low: float
     high: float
+    measure = RATE
+    tested = False
+
+    def group(self, evidence: Evidence) -> Hashable:
+        return "share"
 
     def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
         name = f"settings with the best learning rate from {self.low:g} to {self.high:g}"
@@ -93,22 +96,14 @@ class Share(Part):
         grid = self.studies[0].grid["learning_rate"]
         slack = math.sqrt(grid[1] / grid[0])
         inside = [self.low / slack <= rate <= self.high * slack for rate in rates if rate]
-        n = len(inside)
-        test = stats.binomtest(sum(inside), n)
-        limits = test.proportion_ci(CONFIDENCE)
-        numbers = (sum(inside) / n, limits.low, limits.high, n, math.inf, CONFIDENCE, test.pvalue)
-        return {name: Effect(*numbers, df=0, null=0.5)}
+        share = sum(inside) / len(inside)
+        return {name: Effect(share, share, share, len(inside), 0.0, CONFIDENCE, p=1.0, df=0)}
 
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
-        name: Name = "inconclusive"
-        if effect.p <= ALPHA:
-            name = "supported" if effect.estimate > effect.null else "not supported"
+        name: Name = "supported" if effect.estimate > 0.5 else "not supported"
         inside = round(effect.estimate * effect.n)
-        why = f"{inside} of {effect.n} settings, against half of them, p = {effect.p:.2g}"
-        if name == "inconclusive":
-            why += "; more settings, not more seeds, would settle it"
-        numbers = (effect.estimate, effect.low, effect.high, effect.p, effect.n)
-        return Verdict(name, why, *numbers, unit="%", counted="settings")
+        why = f"{inside} of the {effect.n} settings tuned, a count and no test"
+        return Verdict(name, why)
 
     def absent(self, name: str, evidence: Evidence) -> Verdict:
         rates = self._rates(evidence)

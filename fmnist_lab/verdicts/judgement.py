@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fmnist_lab.config import scientific
+from fmnist_lab.config import Config, scientific
 from fmnist_lab.runs.run import Run
 
 from .comparisons import Part
 from .evidence import RETUNED, Arm, Evidence
-from .rules import NAMES, Name, Verdict, correct
+from .rules import NAMES, Hypothesis, Name, Verdict, correct
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Claim:
     claimed: tuple[Part, ...] = ()
     retuned: bool = False
     missing: str = ""  # why there are no parts
+    other: str = ""  # another reading, judged beside the first and deciding nothing
+    other_parts: tuple[Part, ...] = ()
 
     @property
     def second(self) -> tuple[Part, ...]:
@@ -51,11 +53,15 @@ class Finding:
 class Answer:
     """The verdict on a claim, joined from those on its tests: the weakest decides.
 
-    No further correction is due: if every part is shown at level alpha, so is the whole (Berger
-    1982, the intersection-union test).
+    A claim is supported if every part is, which needs no further correction (Berger 1982, the
+    intersection-union test). It is not supported if any part is not: a union, which that does not
+    cover. The correction of a chapter's tests together does: one of them is rejected by mistake in
+    at most 5 % of chapters, and so is one of these claims.
     """
 
     findings: tuple[Finding, ...]
+    runs: frozenset[Config] = frozenset()  # that it rests on
+    limit: str = ""  # what the cap on epochs has to do with it, a clause
 
     @property
     def decisive(self) -> Finding:
@@ -86,13 +92,15 @@ class Judgement:
     """The verdicts on a claim.
 
     `as_run` is None for a claim that one fixed learning rate cannot decide, `as_claimed` for one
-    that is not about settings whose learning rate could be chosen anew.
+    that is not about settings whose learning rate could be chosen anew. `beside` are answers that
+    decide nothing: the same on test images, or to another reading.
     """
 
     claim: Claim
     as_run: Answer | None
     as_claimed: Answer | None
     runs: int  # number of runs used
+    beside: Mapping[str, Answer] = field(default_factory=dict)
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -130,62 +138,83 @@ class Judgement:
 def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judgement]:
     """Judge claims on these runs.
 
-    Comparisons of one chapter are one family for Holm's correction, once as run and once as
-    claimed; a comparison that several claims share is counted once, and one not run yet counts
-    too. The tests of `families` are no part of it.
+    The tests of one chapter are corrected together, once as run and once as claimed; one that
+    several claims share is counted once, and one not run yet counts too.
     """
     runs = list(runs)
-    evidence, retuned = Evidence(runs), Evidence(runs, retuned=True)
+    evidence = {
+        "as run": Evidence(runs),
+        "as claimed": Evidence(runs, retuned=True),
+    }
+    evidence |= {f"on test images, {how}": e.reading_test_images() for how, e in evidence.items()}
     judged = {}
     for chapter in dict.fromkeys(claim.chapter for claim in claims):
         here = [claim for claim in claims if claim.chapter == chapter]
-        as_run = answers({claim.id: claim.parts for claim in here}, evidence)
-        as_claimed = answers({claim.id: claim.second for claim in here}, retuned)
-        for claim in here:
-            used = {
-                run.config
-                for parts, there in ((claim.parts, evidence), (claim.second, retuned))
-                for part in parts
-                for found in there.compared(part.arms).values()
-                for run in found.values()
+        found = {"other": answers({c.id: c.other_parts for c in here}, evidence["as run"])}
+        for how, there in evidence.items():
+            parts = {c.id: c.second if there.retuned else c.parts for c in here}
+            found[how] = {
+                name: answer
+                for name, answer in answers(parts, there).items()
+                if not there.on_test or any(part.measure.on_test for part in parts[name])
             }
-            first = as_run[claim.id]
+        for claim in here:
+            of = {how: several[claim.id] for how, several in found.items() if claim.id in several}
             if claim.missing:
-                first = Answer((Finding("", Verdict("not run yet", claim.missing)),))
-            judged[claim.id] = Judgement(claim, first, as_claimed[claim.id], len(used))
+                of["as run"] = Answer((Finding("", Verdict("not run yet", claim.missing)),))
+            if claim.other:
+                of[f"read otherwise: {claim.other}"] = of.pop("other")
+            as_run, as_claimed = of.pop("as run", None), of.pop("as claimed", None)
+            used = {config for answer in (as_run, as_claimed) if answer for config in answer.runs}
+            judged[claim.id] = Judgement(claim, as_run, as_claimed, len(used), of)
     return {claim.id: judged[claim.id] for claim in claims}
 
 
-def answers(parts: Mapping[str, tuple[Part, ...]], evidence: Evidence) -> dict[str, Answer | None]:
-    """Judge the parts of a chapter's claims, by claim; None for one without."""
-    tested = {
-        claim: [(part, part.effects(evidence)) for part in several]
+def answers(parts: Mapping[str, tuple[Part, ...]], evidence: Evidence) -> dict[str, Answer]:
+    """Judge the parts of a chapter's claims, by claim, those with parts."""
+    rows = [
+        (claim, part, part.group(evidence), name, effect)
         for claim, several in parts.items()
-    }
-    family = correct(
+        for part in several
+        for name, effect in part.effects(evidence).items()
+    ]
+    corrected = correct(
         {
-            name: (effect, part.measure.material)
-            for several in tested.values()
-            for part, effects in several
-            for name, effect in effects.items()
-            if part.together
+            (hypothesis, name): Hypothesis(effect, part.measure.material, hypothesis)
+            for _, part, hypothesis, name, effect in rows
+            if part.tested
         }
     )
-    found = {
-        claim: [
-            Finding(
-                name,
-                part.verdict(effect, family.get(name) if part.together else None)
-                if effect
-                else part.absent(name, evidence),
-                rates_of(part.arms, evidence),
-            )
-            for part, effects in several
-            for name, effect in effects.items()
-        ]
-        for claim, several in tested.items()
+    found: dict[str, list[Finding]] = {}
+    for claim, part, hypothesis, name, effect in rows:
+        if effect:
+            verdict = part.verdict(effect, corrected.get((hypothesis, name)))
+        else:
+            verdict = part.absent(name, evidence)
+        if evidence.on_test and part.measure.on_test:
+            name = name.replace("validation", "test")
+        found.setdefault(claim, []).append(Finding(name, verdict, rates_of(part.arms, evidence)))
+    return {
+        claim: Answer(tuple(several), *rest_on(parts[claim], evidence))
+        for claim, several in found.items()
     }
-    return {claim: Answer(tuple(several)) if several else None for claim, several in found.items()}
+
+
+def rest_on(parts: Sequence[Part], evidence: Evidence) -> tuple[frozenset[Config], str]:
+    """Return the runs that parts rest on, and say if the cap on epochs limits what they tell."""
+    used: dict[Config, Run] = {}
+    limited: dict[Config, Run] = {}
+    for part in parts:
+        for runs in evidence.compared(part.arms).values():
+            there = {run.config: run for run in runs.values()}
+            used |= there
+            limited |= there if part.measure.progress else {}
+    capped = [config for config, run in limited.items() if run.stopped_by == "epochs"]
+    said = ""
+    if capped:
+        said = f"{len(capped)} of {len(limited)} runs ended at the cap of {capped[0].epochs} epochs"
+        said += ": this compares progress until then"
+    return frozenset(used), said
 
 
 def rates_of(arms: Sequence[Arm], evidence: Evidence) -> tuple[str, ...]:

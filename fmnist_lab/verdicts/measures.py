@@ -38,6 +38,8 @@ class Measure:
     # on which that is so in every setting compared says nothing.
     bound: Callable[[Run], bool] = lambda run: False
     lacking: str = "share no seed"  # why no seed may allow a comparison: "these settings ..."
+    progress: bool = True  # whether a run that goes on after the cap on epochs might change it
+    on_test: Callable[[Run], float | None] | None = None  # the same on test images, if recorded
 
 
 def at_best(name: str) -> Callable[[Run], float | None]:
@@ -46,10 +48,10 @@ def at_best(name: str) -> Callable[[Run], float | None]:
     return lambda run: fallback if run.best.get(name) is None else run.best[name]
 
 
-def gap(metrics: dict[str, float | None]) -> float | None:
-    """Return training minus validation accuracy."""
-    train, validation = metrics.get("train_accuracy"), metrics.get("validation_accuracy")
-    return None if train is None or validation is None else train - validation
+def gap(metrics: dict[str, float | None], unseen: str = "validation") -> float | None:
+    """Return training accuracy minus that on unseen images, of validation or test."""
+    train, other = metrics.get("train_accuracy"), metrics.get(f"{unseen}_accuracy")
+    return None if train is None or other is None else train - other
 
 
 def log(value: float | None) -> float | None:
@@ -100,6 +102,7 @@ def reaching(target: float) -> Measure:
         material=TENTH,
         bound=lambda run: max(curve(run, "validation_accuracy"), default=0.0) < target,
         lacking=f"never reach {100 * target:.0f} % validation accuracy",
+        progress=False,
     )
 
 
@@ -149,16 +152,28 @@ def _hit_cap(run: Run) -> bool:
     return run.stopped_by == "epochs"
 
 
-ACCURACY = Measure("validation accuracy", at_best("validation_accuracy"))
+RATE = Measure("learning rate", lambda run: run.config.learning_rate, progress=False)
+ACCURACY = Measure(
+    "validation accuracy", at_best("validation_accuracy"), on_test=at_best("test_accuracy")
+)
 TRAIN_ACCURACY = Measure("training accuracy", at_best("train_accuracy"))
 TEST_ACCURACY = Measure("test accuracy", at_best("test_accuracy"))
-GAP = Measure("gap between training and validation accuracy", lambda run: gap(run.best))
-LAST_GAP = Measure("gap after the last epoch", lambda run: gap(run.last))
+GAP = Measure(
+    "gap between training and validation accuracy",
+    lambda run: gap(run.best),
+    on_test=lambda run: gap(run.best, "test"),
+)
+LAST_GAP = Measure(
+    "gap after the last epoch",
+    lambda run: gap(run.last),
+    on_test=lambda run: gap(run.last, "test"),
+)
 SAVED = Measure(
     "share of the epochs allowed that patience saved",
     lambda run: 1 - run.epochs / run.config.epochs if run.stopped_by == "patience" else 0.0,
     unit="%",
     material=0.1,  # a tenth, as for ratios
+    progress=False,
 )
 LOWEST = Measure(
     "epoch of the lowest validation loss",
@@ -167,12 +182,14 @@ LOWEST = Measure(
     material=TENTH,
     bound=_hit_cap,
     lacking="were still improving when they hit the cap on epochs",
+    progress=False,
 )
 FIRST_LOSS = Measure(
     "training loss in the first epoch",
     lambda run: log(run.history["train_loss"][0]),
     unit="×",
     material=TENTH,
+    progress=False,
 )
 ROUGHNESS = Measure(
     "roughness of the validation loss",
@@ -181,7 +198,6 @@ ROUGHNESS = Measure(
     material=TENTH,
 )
 SPIKINESS = Measure("jolts by step over jolts by epoch", spikiness, unit="×", material=TENTH)
-LOSS_RISE = Measure("rise of the validation loss from its lowest", loss_rise, "×", TENTH)
 SECONDS = Measure(
     "training time",
     lambda run: log(training_time(run)),

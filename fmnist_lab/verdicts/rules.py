@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy.typing as npt
 from statsmodels.stats.power import TTestPower
@@ -14,15 +14,21 @@ from .statistics import (
     ALPHA,
     CONFIDENCE,
     MATERIAL,
-    ROUNDING,
     Effect,
+    at_level,
+    beyond,
     equivalence,
     further_run,
     holm,
 )
 
 Name = Literal[
-    "not supported", "not run yet", "inconclusive", "supported but immaterial", "supported"
+    "not supported",
+    "not run yet",
+    "inconclusive",
+    "supported but immaterial",
+    "supported but size open",
+    "supported",
 ]
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis for the Behavioral Sciences
 NAMES: tuple[Name, ...] = get_args(Name)  # weakest first
@@ -51,10 +57,16 @@ class Verdict:
         if self.estimate is None:
             return ""
         estimate = show(self.estimate, self.unit)
-        if not math.isfinite(self.low):
+        if self.n < 2:
             return f"{estimate} (one run, no interval)"
         limits = f"{self.interval} {show_limits(self.low, self.high, self.unit)}"
         spread = limits if self.low < self.high else "all the same"
+        if math.isinf(self.high):
+            estimate = f"at least {estimate}"
+            spread = f"{self.interval} from {show(self.low, self.unit)} on"
+        elif math.isinf(self.low):
+            estimate = f"at most {estimate}"
+            spread = f"{self.interval} up to {show(self.high, self.unit)}"
         return f"{estimate} ({spread}, {self.n} {self.counted})"
 
     @property
@@ -63,25 +75,49 @@ class Verdict:
         return f"{self.numbers}: {self.why}" if self.numbers else self.why
 
 
+class Hypothesis(NamedTuple):
+    """An effect that is tested together with others."""
+
+    effect: Effect | None  # None where it is not run yet
+    material: float = MATERIAL  # the smallest that matters
+    group: Hashable = None  # of tests that count as one; None for one alone
+
+
 class Corrected(NamedTuple):
-    """An effect's p-values as corrected for the tests made together."""
+    """An effect's p-values, corrected for the tests made together."""
 
     p: float  # small for an effect
     equal: float  # small for equivalence
+    beyond: float  # small for an effect larger than the smallest that matters
     tests: int
+    level: float  # of the tests for an effect that are not significant
+    equal_level: float  # of those for equivalence
 
 
-def correct(effects: Mapping[str, tuple[Effect | None, float]]) -> dict[str, Corrected]:
-    """Correct the tests of effects, each with the smallest that matters, by Holm's method.
+def correct(tests: Mapping[Any, Hypothesis]) -> dict[Any, Corrected]:
+    """Correct tests by Holm's method, groups of them counting as one.
 
-    Tests for an effect are one family, those of equivalence another, so that a chapter wrongly
-    rejects a conclusion no more often than it wrongly supports one. What is not run yet counts
-    with p = 1, so running it later can only lower the others' p-values.
+    Three questions are asked of each effect: is it there, does it not matter, does it matter. The
+    tests of each question are a family, so that each is answered yes by mistake in at most 5 % of
+    chapters. What is not run yet counts with p = 1, so running it later can only lower the others'
+    p-values.
     """
-    ps = holm([effect.p if effect else 1.0 for effect, _ in effects.values()])
-    equals = holm([equivalence(e, margin) if e else 1.0 for e, margin in effects.values()])
-    pairs = zip(effects, ps, equals, strict=True)
-    return {name: Corrected(float(p), float(equal), len(effects)) for name, p, equal in pairs}
+    groups = [name if test.group is None else test.group for name, test in tests.items()]
+
+    def family(p: Callable[[Effect, float], float]) -> tuple[list[float], float]:
+        ps = [p(test.effect, test.material) if test.effect else 1.0 for test in tests.values()]
+        found = holm(ps, groups).tolist()
+        standing = {group for group, p in zip(groups, found, strict=True) if p > ALPHA}
+        return found, ALPHA / max(1, len(standing))
+
+    ps, level = family(lambda effect, material: effect.p)
+    equals, equal_level = family(equivalence)
+    beyonds, _ = family(beyond)
+    number = len(set(groups))
+    return {
+        name: Corrected(*found, number, level, equal_level)
+        for name, found in zip(tests, zip(ps, equals, beyonds, strict=True), strict=True)
+    }
 
 
 def show(value: float, unit: str = "points", signed: bool = True) -> str:
@@ -114,13 +150,15 @@ def decide(
 
     The first rule that applies decides:
     1. inconclusive: one seed, for its spread is unknown;
-    2. supported: p <= ALPHA in the claimed direction and the estimate at least `material`;
-    3. supported but immaterial: the same with a smaller estimate, even if equivalent too;
-    4. not supported: p <= ALPHA in the other direction;
-    5. not supported: equivalent within +- `material` (two one-sided tests at ALPHA);
-    6. inconclusive: anything else, with the seeds that would settle it.
+    2. beyond the null value in the claimed direction, p <= ALPHA:
+       supported, if also larger than `material` (p <= ALPHA: the interval clears it);
+       supported but immaterial, if equivalent within +- `material` (two one-sided tests at ALPHA);
+       supported but size open, if neither is shown;
+    3. not supported: beyond it in the other direction;
+    4. not supported: equivalent within +- `material`;
+    5. inconclusive: anything else, with the seeds that would settle it.
     With ALPHA 0.05 and a 95 % interval, p <= ALPHA says that the interval is beyond the null value.
-    A null value other than zero is a margin: beyond it is beyond it, and 3 and 5 do not apply.
+    A null value other than zero is a margin: beyond it is supported, whatever the size.
 
     material: the smallest effect that matters, in the effect's unit (a fraction for "points").
     Raises ValueError for a material not above zero or another direction.
@@ -129,44 +167,54 @@ def decide(
         raise ValueError(f"material={material!r} must be above zero: the smallest effect to matter")
     if direction not in (1, -1):
         raise ValueError(f"direction={direction!r} must be 1 (a above b) or -1 (a below b)")
-    p, equal, tests = corrected or correct({"": (effect, material)})[""]
+    found = corrected or correct({"": Hypothesis(effect, material)})[""]
     margin = show(abs(effect.null) or material, unit, signed=False)
-    seeds, decisive = None, p
     name: Name = "inconclusive"
-    if p <= ALPHA and (effect.estimate - effect.null) * direction > 0:
-        name, why = "supported", f"as claimed, and at least {margin}"
+    decisive, seeds = found.p, None
+    if effect.n < 2:
+        why = "one run cannot tell it from the luck of the seed"
+    elif found.p <= ALPHA and (effect.estimate - effect.null) * direction > 0:
         if effect.null:
-            why = f"not worse by {margin}"
-        # Differences of accuracies carry rounding errors; 0.903 - 0.9 is a material 0.003.
-        elif abs(effect.estimate) < material * (1 - ROUNDING):
-            name = "supported but immaterial"
-            why = f"as claimed, but less than the {margin} that would matter"
-    elif p <= ALPHA:
+            name, why = "supported", f"not worse by {margin}"
+        elif found.beyond <= ALPHA:
+            name, why = "supported", f"as claimed, and by more than {margin}"
+            decisive = found.beyond
+        elif found.equal <= ALPHA:
+            name, why = "supported but immaterial", f"as claimed, but by less than {margin}"
+            decisive = max(found.p, found.equal)
+        else:
+            name = "supported but size open"
+            why = f"as claimed, but whether by more than {margin} is open"
+    elif found.p <= ALPHA:
         name = "not supported"
         why = f"worse by more than {margin}" if effect.null else "the other way"
-    elif equal <= ALPHA:
-        name, why, decisive = "not supported", f"equivalent within {margin}", equal
+    elif found.equal <= ALPHA:
+        name, why, decisive = "not supported", f"equivalent within {margin}", found.equal
+    elif effect.null:
+        why = f"being worse by {margin} is neither shown nor excluded"
     else:
-        seeds = seeds_needed(effect, material, ALPHA / (tests * effect.family))
-        if effect.null:
-            why = f"being worse by {margin} is neither shown nor excluded"
-        elif effect.low > 0 or effect.high < 0:  # of a plain interval, after an adjustment
-            why = "the interval leaves out zero, but not after correction"
-        else:
-            why = f"neither told from zero nor shown to be within {margin} of it"
+        # A plain interval may say otherwise; then the corrected one, which decides, is shown.
+        why = "not told from zero"
+        if effect.low > 0 or effect.high < 0:
+            why += _after_correction(at_level(effect, found.level), unit)
+        why += f", nor shown to be within {margin} of it"
+        if max(-effect.low, effect.high) < material:
+            why += _after_correction(at_level(effect, 2 * found.equal_level), unit)
     if effect.n > 1:
-        why += f", p = {decisive:.2g}" if decisive >= 0.0001 else ", p < 0.0001"
-        if tests > 1:
-            why += f" after Holm's correction for {tests} comparisons"
-        elif effect.family > 1:
-            why += f" for {effect.family} rivals together"
-    else:
-        why = "one run cannot tell it from the luck of the seed"
-    if seeds:
-        why += f"; about {seeds:,} seeds would settle it"
+        why += f", {_p_value(decisive, effect.family, found.tests)}"
+    if effect.n > 1 and name == "inconclusive":
+        seeds = seeds_needed(effect, material, ALPHA / (found.tests * effect.family))
+        if seeds:
+            aim = "tell it from zero, if it is the true one"
+            if effect.null:
+                aim = "exclude it, if there is no effect"
+            elif abs(effect.estimate) < material:
+                aim = "show equivalence, if there is no effect"
+            why += f"; about {seeds:,} seeds would {aim} (power {POWER})"
     counted = "seeds" if effect.paired else "unpaired seeds"
-    numbers = (effect.estimate, effect.low, effect.high, p, effect.n)
-    return Verdict(name, why, *numbers, seeds, unit, counted=counted)
+    kind = f"simultaneous {INTERVAL}" if effect.family > 1 else INTERVAL
+    numbers = (effect.estimate, effect.low, effect.high, found.p, effect.n)
+    return Verdict(name, why, *numbers, seeds, unit, kind, counted)
 
 
 def reproduced(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Verdict:
@@ -179,21 +227,31 @@ def reproduced(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Verdic
     return matches(further_run(figure, x, rounding))
 
 
-def matches(effect: Effect) -> Verdict:
-    """Judge what `statistics.further_run` found of a printed figure, a fraction."""
+def matches(effect: Effect, corrected: Corrected | None = None) -> Verdict:
+    """Judge what `statistics.further_run` found of a printed figure, a fraction.
+
+    Inside the interval is supported as it stands; outside is not supported if it is so after
+    correction, else inconclusive.
+    """
+    found = corrected or correct({"": Hypothesis(effect)})[""]
     printed = show(effect.null, "%")
     where = f"where {100 * effect.confidence:.0f} % of further runs would"
     name: Name = "inconclusive"
     if effect.n < 2:
         why = f"one run cannot tell how far from {printed} others fall"
-    elif effect.p <= ALPHA:
+    elif found.p <= ALPHA:
         name, why = "not supported", f"{printed} does not fall {where}"
-    elif effect.p == 1 or effect.sd > 0:
+    elif effect.p > ALPHA and (effect.p == 1 or effect.sd > 0):
         name, why = "supported", f"{printed} falls {where}"
+    elif effect.sd > 0:
+        inside = _after_correction(at_level(effect, found.level), "%")
+        why = f"{printed} does not fall {where}, but is not excluded{inside}"
     else:
         why = f"{printed} is not what all {effect.n} runs gave, but they are too few to exclude it"
+    if effect.n > 1:
+        why += f", {_p_value(found.p, 1, found.tests)}"
     kind = INTERVAL.replace("interval", "prediction interval")
-    numbers = (effect.estimate, effect.low, effect.high, effect.p, effect.n)
+    numbers = (effect.estimate, effect.low, effect.high, found.p, effect.n)
     return Verdict(name, why, *numbers, unit="%", interval=kind)
 
 
@@ -202,10 +260,10 @@ def seeds_needed(
 ) -> int | None:
     """Return how many seeds would settle an inconclusive effect with the given power.
 
-    If the estimate is material: enough to tell it from zero. If not: enough to show equivalence
-    were there no effect (each one-sided test with power (1 + power) / 2: Chow, Shao & Wang
-    2008, Sample Size Calculations in Clinical Research), which also tells `material` from zero.
-    With a null value other than zero: enough to tell the estimate from that.
+    If the estimate is material: enough to tell it from zero, were it true. If not: enough to show
+    equivalence, were there no effect (each one-sided test with power (1 + power) / 2: Chow, Shao &
+    Wang 2008, Sample Size Calculations in Clinical Research). With a null value other than zero:
+    enough to tell zero from it, or an estimate beyond it.
     Takes the observed sd for the true one, so it is rough for few seeds. None for one seed, and
     for an estimate that is the null value.
     """
@@ -213,11 +271,13 @@ def seeds_needed(
         return None
     if effect.sd == 0:  # the sign test of `statistics`: 2 * 0.5**n <= alpha
         return max(effect.n + 1, math.ceil(math.log2(2 / alpha)))
-    distance = abs(effect.estimate - effect.null)
-    if effect.null or distance >= material:
-        size, goal, level = distance / effect.sd, power, alpha / 2
-    else:
-        size, goal, level = material / effect.sd, (1 + power) / 2, alpha
+    size, goal, level = abs(effect.estimate), power, alpha / 2
+    if effect.null:
+        worse = effect.estimate / effect.null > 1
+        size = abs(effect.estimate - effect.null) if worse else abs(effect.null)
+    elif size < material:
+        size, goal, level = material, (1 + power) / 2, alpha
+    size /= effect.sd
 
     # One-sided throughout, and searched here: statsmodels gives NaN for the far tail of a large
     # two-sided effect, and its solve_power then finds no root. The one-sided power
@@ -232,3 +292,17 @@ def seeds_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def _p_value(p: float, rivals: int, tests: int) -> str:
+    """Write a p-value, as far as its digits mean something, and what it was corrected for."""
+    written = f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
+    together = [f" for {rivals} rivals together"] * (rivals > 1)
+    return written + " and".join(
+        together + [f" after Holm's correction for {tests} tests"] * (tests > 1)
+    )
+
+
+def _after_correction(effect: Effect, unit: str) -> str:
+    """Say which interval decides."""
+    return f" (after correction the interval is {show_limits(effect.low, effect.high, unit)})"

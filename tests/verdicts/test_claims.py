@@ -16,13 +16,13 @@ from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.claims import SYMBOLS
-from fmnist_lab.verdicts.comparisons import Comparison, above
+from fmnist_lab.verdicts.comparisons import Comparison, above, below
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
 from fmnist_lab.verdicts.families import Share
 from fmnist_lab.verdicts.judgement import Answer, Claim, Finding, judge_claims
 from fmnist_lab.verdicts.measures import ACCURACY
-from fmnist_lab.verdicts.rules import NAMES, Verdict
+from fmnist_lab.verdicts.rules import NAMES, Verdict, reproduced
 
 BOOK = Path(__file__).parents[2] / "book"
 # The ids of DESIGN.md, section 8, in the report's order.
@@ -311,7 +311,7 @@ def test_comparisons_of_a_chapter_are_corrected_together(width_runs):
     several = [claim(f"{a}", a, b) for a, b in pairs]
     together = as_run(judge_claims(several, runs), "512").decisive.verdict
     assert alone.p < together.p <= 4 * alone.p
-    assert "4 comparisons" in together.why
+    assert "4 tests" in together.why
     # the same comparison in a second claim, or another chapter's, changes nothing
     more = [*several, claim("again", 512, 128), claim("elsewhere", 4192, 128, "depth")]
     assert as_run(judge_claims(more, runs), "512").decisive.verdict == together
@@ -320,13 +320,114 @@ def test_comparisons_of_a_chapter_are_corrected_together(width_runs):
 def test_published_claims_are_corrected_for_their_chapter(width_runs):
     means = {128: 0.84, 512: 0.85, 1024: 0.86, 2096: 0.87, 4192: 0.88}
     reason = as_run(claims.judge("width", width_runs(means)), "W1").reason
-    parts = {
-        part.name
-        for claim in CLAIMS.values()
-        for part in claim.parts
-        if claim.chapter == "width" and isinstance(part, Comparison)
-    }
-    assert f"Holm's correction for {len(parts)} comparisons" in reason
+    parts = {part for claim in CLAIMS.values() for part in claim.parts if claim.chapter == "width"}
+    assert f"Holm's correction for {len(parts)} tests" in reason  # rivals of one claim count as one
+
+
+def test_one_hypothesis_under_two_names_counts_once(width_runs):
+    runs = width_runs({128: 0.84, 512: 0.85, 2096: 0.86})
+    arms = {width: Arm("width", width) for width in (128, 512, 2096)}
+    pairs = (above(ACCURACY, arms[512], arms[128]), below(ACCURACY, arms[128], arms[512]))
+    same = (*pairs, above(ACCURACY, Arm("depth", 2), arms[128]))  # 2 x 2096 is of both studies
+    claim = replace(CLAIMS["W2"], parts=(*same, above(ACCURACY, arms[2096], arms[128])))
+    found = as_run(judge_claims([claim], runs), "W2").findings
+    assert all("Holm's correction for 2 tests" in each.verdict.why for each in found)
+
+
+def test_a_figure_the_report_prints_is_corrected_for_its_chapter_too(made_up_run):
+    runs = [
+        made_up_run(
+            replace(STUDIES["best_model"].base, seed=seed),
+            best={
+                "train_accuracy": 0.95,
+                "validation_accuracy": test + 0.01,
+                "test_accuracy": test,
+            },
+        )
+        for seed, test in enumerate(0.8886 + 0.0015 * np.linspace(-1.5, 1.5, 10))
+    ]
+    found = as_run(judge_claims([CLAIMS["M1"], CLAIMS["M2"]], runs), "M1").decisive
+    plain = reproduced(0.893, [run.best["test_accuracy"] for run in runs], 0.0005)
+    assert 0.05 / 3 < plain.p <= 0.05
+    assert (plain.name, found.verdict.name) == ("not supported", "inconclusive")
+    assert found.name == "test accuracy: 89.30 %"
+    assert found.verdict.p == pytest.approx(3 * plain.p)  # of four tests, that of M2 is rejected
+
+
+# --- what decides nothing ---------------------------------------------------------------------
+
+
+def test_a_verdict_on_test_images_stands_beside_that_on_validation_images(made_up_run):
+    def run(width, seed, test):
+        noise = 0.0005 * float(np.random.default_rng([width, seed]).normal())
+        best = {
+            "train_accuracy": 0.95 + (0.05 if width == 512 else 0),
+            "validation_accuracy": (0.85 if width == 512 else 0.84) + noise,
+            "test_accuracy": test + noise,
+        }
+        return made_up_run(replace(STUDIES["width"].base, width=width, seed=seed), best=best)
+
+    runs = [run(width, seed, 0.84) for width in (128, 512) for seed in range(10)]
+    found = judge_claims([CLAIMS["W2"]], runs)["W2"]
+    assert found.first.name == "supported"
+    beside = found.beside["on test images, as run"]
+    assert beside.name == "not supported"
+    assert beside.decisive.name == "test accuracy: width 128 below width 512"
+    text = repr(claims.Box(found)).replace("\n  ", " ")
+    assert "On test images, as run: ✘︎ not supported. Test accuracy: width 128 below" in text
+
+
+def test_the_same_verdict_on_test_images_is_told_in_a_word(width_runs):
+    found = claims.judge("width", width_runs({128: 0.84, 512: 0.85}))["W1"]
+    text = repr(claims.Box(found))
+    assert "On test images, as run: … not run yet too. Validation images decide." in text
+
+
+def test_claims_about_what_has_no_number_on_test_images_have_no_such_verdict():
+    assert not claims.judge("batch_size", [])["B5"].beside
+
+
+def test_the_first_reading_of_c4_decides_and_the_other_stands_beside_it(made_up_run):
+    epochs = {"loss": 60, "depth": 100, "width": 60, "batch_size": 60, "learning_rate": 60}
+    runs = [
+        made_up_run(
+            replace(config, seed=seed),
+            epochs=epochs[study] + seed % 2 if study != "depth" else 100,
+            stopped_by="epochs" if study == "depth" else "patience",
+        )
+        for study in epochs
+        for config in STUDIES[study].settings()
+        for seed in range(10)
+    ]
+    found = judge_claims([CLAIMS["C4"]], runs)["C4"]
+    assert found.first.name == "supported"
+    (told,) = found.beside
+    assert told == "read otherwise: of every setting, the share is above zero"
+    assert found.beside[told].name == "not supported"
+
+
+# --- the cap on epochs ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("capped", "told"), [(0, ""), (3, "3 of 20 runs ended at the cap of 100")])
+def test_a_verdict_says_how_many_of_its_runs_the_cap_ended(width_runs, capped, told):
+    runs = width_runs({128: 0.84, 512: 0.85})
+    runs = [
+        replace(run, stopped_by="epochs" if n < capped else "patience")
+        for n, run in enumerate(runs)
+    ]
+    found = claims.judge("width", runs)["W2"]
+    assert found.first.limit[: len(told)] == told
+    assert bool(found.first.limit) == bool(capped)
+    text = repr(claims.Box(found)).replace("\n  ", " ")
+    assert ("epochs: this compares progress until then." in text) == bool(capped)
+
+
+def test_the_cap_is_nothing_to_a_number_that_is_known_before(made_up_run, width_runs):
+    runs = [replace(run, stopped_by="epochs") for run in width_runs({128: 0.84, 4192: 0.85})]
+    assert claims.judge("width", runs)["W1"].first.limit
+    first_loss = replace(CLAIMS["W3"], parts=CLAIMS["W3"].parts[:1])
+    assert not judge_claims([first_loss], runs)["W3"].first.limit
 
 
 def test_the_order_of_the_runs_does_not_matter(whole_book):

@@ -273,7 +273,8 @@ def test_rates_outside_the_brackets_change_no_verdict_and_open_ones_give_none(tr
 
 
 @pytest.mark.parametrize(
-    ("inside", "name"), [(9, "supported"), (0, "not supported"), (5, "inconclusive")]
+    ("inside", "name"),
+    [(9, "supported"), (5, "supported"), (4, "not supported"), (0, "not supported")],
 )
 def test_most_settings_have_their_best_rate_in_the_range_or_not(trained, inside, name):
     settings = [("width_tuning", w) for w in WIDTH] + [("depth_tuning", d) for d in (0, 1, 3, 4)]
@@ -283,14 +284,15 @@ def test_most_settings_have_their_best_rate_in_the_range_or_not(trained, inside,
         runs += tuning(trained, study, [value], lambda value, seed, best=best: best)
     found = judged(mostly_between(2e-5, 3e-5, WIDTH_TUNING, DEPTH_TUNING), runs)
     assert found.name == name
-    assert found.n == 9  # 2 x 2096 is in both studies, and counts once
+    # 2 x 2096 is in both studies, and counts once
+    assert found.why == f"{inside} of the 9 settings tuned, a count and no test"
 
 
 @pytest.mark.parametrize(("best", "inside"), [(1e-5, 0), (1.78e-5, 1), (3.16e-5, 1), (5.62e-5, 0)])
 def test_a_rate_counts_as_inside_up_to_half_a_step_of_the_grid_beyond(trained, best, inside):
     runs = tuning(trained, "width_tuning", WIDTH, lambda value, seed: best)
     found = judged(mostly_between(2e-5, 3e-5, WIDTH_TUNING), runs)
-    assert found.estimate == inside
+    assert found.why.startswith(f"{5 * inside} of the 5 settings")
 
 
 def test_without_all_tuning_runs_no_rate_is_chosen(trained):

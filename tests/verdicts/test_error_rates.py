@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from fmnist_lab.verdicts.judgement import Answer, Finding
-from fmnist_lab.verdicts.rules import correct, decide
+from fmnist_lab.verdicts.rules import Hypothesis, correct, decide
 from fmnist_lab.verdicts.statistics import (
-    MATERIAL,
     best_of,
     holm,
     mean_interval,
@@ -63,7 +62,7 @@ def test_at_12_seeds_a_wrong_rival_appears_in_at_most_5_percent_of_families():
 
 # --- verdicts
 
-GOOD = {"supported", "supported but immaterial"}
+GOOD = {"supported", "supported but size open", "supported but immaterial"}
 
 
 def limit(rate: float, trials: int) -> float:
@@ -73,7 +72,7 @@ def limit(rate: float, trials: int) -> float:
 
 def together(effects):
     """Judge effects that are corrected together."""
-    family = correct({name: (effect, MATERIAL) for name, effect in effects.items()})
+    family = correct({name: Hypothesis(effect) for name, effect in effects.items()})
     return {name: decide(effect, corrected=family[name]) for name, effect in effects.items()}
 
 
@@ -82,6 +81,12 @@ def test_without_an_effect_a_claim_is_supported_in_at_most_2_5_percent():
     names = [decide(mean_interval(x)).name for x in samples]
     assert np.mean([name in GOOD for name in names]) <= limit(0.025, 500)  # one of two sides
     assert np.mean([name == "not supported" for name in names]) > 0.9
+
+
+def test_with_an_effect_that_just_does_not_matter_it_is_called_material_in_at_most_2_5_percent():
+    samples = np.random.default_rng(6).normal(0.003, 0.002, size=(500, 10))
+    names = [decide(mean_interval(x)).name for x in samples]
+    assert np.mean([name == "supported" for name in names]) <= limit(0.025, 500)
 
 
 def test_with_an_effect_that_matters_a_claim_is_rejected_in_at_most_5_percent():

@@ -16,12 +16,12 @@ from fmnist_lab.verdicts.measures import (
     EPOCHS,
     FIRST_LOSS,
     GAP,
-    LOSS_RISE,
     LOWEST,
     ROUGHNESS,
     SAVED,
     SECONDS,
     SPIKINESS,
+    TEST_ACCURACY,
     epoch_key,
     epoch_seconds,
     epochs_to,
@@ -91,6 +91,14 @@ def test_spikiness_is_the_ratio_of_jolts_by_step_and_by_epoch(with_curve):
     assert SPIKINESS.of(with_curve("train_loss", [3.0, 2.5, 3.0])) is None
 
 
+def test_on_test_images_accuracies_and_gaps_are_those_recorded_there(made_up_run):
+    best = {"train_accuracy": 0.95, "validation_accuracy": 0.9, "test_accuracy": 0.88}
+    run = made_up_run(Config(), best=best)
+    assert ACCURACY.on_test(run) == TEST_ACCURACY.of(run) == 0.88
+    assert GAP.on_test(run) == pytest.approx(0.07)
+    assert ROUGHNESS.on_test is None
+
+
 def test_the_gap_is_training_minus_validation_accuracy(made_up_run):
     run = made_up_run(Config(), best={"train_accuracy": 0.95, "validation_accuracy": 0.9})
     assert GAP.of(run) == pytest.approx(0.05)
@@ -101,7 +109,7 @@ def test_a_run_that_diverged_at_once_counts_as_guessing_and_has_no_best_epoch(ma
     history = {name: [None] for name in HISTORY}
     run = made_up_run(Config(), best=lost, history=history, best_epoch=0, stopped_by="divergence")
     assert ACCURACY.of(run) == 0.1
-    for measure in (GAP, LOWEST, ROUGHNESS, FIRST_LOSS, LOSS_RISE):
+    for measure in (GAP, LOWEST, ROUGHNESS, FIRST_LOSS):
         assert measure.of(run) is None
     assert SAVED.of(run) == 0  # divergence is no saving
 

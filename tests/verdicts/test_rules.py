@@ -10,9 +10,11 @@ from scipy import stats
 from fmnist_lab.verdicts.rules import (
     NAMES,
     Corrected,
+    Hypothesis,
     Verdict,
     correct,
     decide,
+    matches,
     reproduced,
     seeds_needed,
     show,
@@ -22,6 +24,8 @@ from fmnist_lab.verdicts.statistics import (
     MATERIAL,
     Effect,
     against,
+    censored,
+    further_run,
     mean_interval,
     paired_difference,
 )
@@ -43,9 +47,12 @@ def effect(mean: float, sd: float, n: int = 10) -> Effect:
     ("mean", "sd", "name"),
     [
         (0.005, 0.001, "supported"),
-        (0.003, 0.001, "supported"),  # exactly the smallest effect that matters
-        (0.0029, 0.001, "supported but immaterial"),
-        (0.002, 0.001, "supported but immaterial"),  # beyond zero and within +- 0.003
+        (0.003, 0.001, "supported but size open"),  # the interval holds the smallest that matters
+        (0.0037, 0.001, "supported but size open"),
+        (0.0038, 0.001, "supported"),  # the interval clears it: 0.0038 - 0.0007
+        (0.0025, 0.001, "supported but size open"),
+        (0.0024, 0.001, "supported but immaterial"),  # one-sided: 0.0024 + 1.833 * 0.001 / sqrt(10)
+        (0.001, 0.001, "supported but immaterial"),
         (-0.005, 0.001, "not supported"),  # the other way
         (-0.001, 0.001, "not supported"),  # the other way and within +- 0.003
         (0.0002, 0.001, "not supported"),  # within +- 0.003 only
@@ -53,7 +60,7 @@ def effect(mean: float, sd: float, n: int = 10) -> Effect:
         (0.0, 0.01, "inconclusive"),
         (-0.005, 0.01, "inconclusive"),
         (0.005, 0.0, "supported"),
-        (0.003, 0.0, "supported"),
+        (0.003, 0.0, "supported but size open"),
         (0.001, 0.0, "supported but immaterial"),
         (0.0, 0.0, "not supported"),
     ],
@@ -63,21 +70,25 @@ def test_the_interval_and_the_smallest_effect_that_matters_decide(mean, sd, name
 
 
 @pytest.mark.parametrize(
-    ("p", "equal", "name"),
+    ("p", "equal", "beyond", "name"),
     [
-        (0.05, 1.0, "supported"),
-        (0.0501, 1.0, "inconclusive"),
-        (0.0501, 0.05, "not supported"),
-        (0.0501, 0.0501, "inconclusive"),
+        (0.05, 1.0, 0.05, "supported"),
+        (0.05, 1.0, 0.0501, "supported but size open"),
+        (0.05, 0.05, 1.0, "supported but immaterial"),
+        (0.0501, 1.0, 0.05, "inconclusive"),
+        (0.0501, 0.05, 1.0, "not supported"),
+        (0.0501, 0.0501, 1.0, "inconclusive"),
     ],
 )
-def test_a_p_value_of_5_percent_decides_and_a_larger_one_does_not(p, equal, name):
-    assert decide(effect(0.005, 0.001), corrected=Corrected(p, equal, 1)).name == name
+def test_a_p_value_of_5_percent_decides_and_a_larger_one_does_not(p, equal, beyond, name):
+    found = Corrected(p, equal, beyond, 1, 0.05, 0.05)
+    assert decide(effect(0.005, 0.001), corrected=found).name == name
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0001, "p = 0.0001"), (0.000099, "p < 0.0001")])
 def test_a_p_value_is_written_as_far_as_it_means_something(p, text):
-    assert decide(effect(0.005, 0.001), corrected=Corrected(p, 1.0, 1)).why.endswith(text)
+    found = Corrected(p, 1.0, 1.0, 1, 0.05, 0.05)
+    assert decide(effect(0.005, 0.001), corrected=found).why.endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -88,17 +99,18 @@ def test_a_p_value_is_written_as_far_as_it_means_something(p, text):
             # 0.5 +- 2.262 * 0.1 / sqrt(10) = 0.0715 points; t = 15.8
             (
                 "+0.50 points (95 % interval +0.43 to +0.57 points, 10 seeds): "
-                "as claimed, and at least 0.30 points, p < 0.0001"
+                "as claimed, and by more than 0.30 points, p = 0.00014"
             ),
         ),
-        (effect(0.002, 0.001), "as claimed, but less than the 0.30 points that would matter"),
+        (effect(0.002, 0.001), "as claimed, but by less than 0.30 points, p = 0.0058"),
+        (effect(0.003, 0.001), "as claimed, but whether by more than 0.30 points is open"),
         (effect(-0.005, 0.001), "the other way"),
         (effect(0.0002, 0.001), "equivalent within 0.30 points, p < 0.0001"),
         (effect(0.0, 0.0), "+0.00 points (all the same, 10 seeds): equivalent within 0.30 points"),
-        (effect(0.002, 0.01), "neither told from zero nor shown to be within 0.30 points of it"),
+        (effect(0.002, 0.01), "not told from zero, nor shown to be within 0.30 points of it, p ="),
         (effect(0.005, 0.001, 1), "+0.50 points (one run, no interval): one run cannot tell"),
         (replace(effect(0.005, 0.001), paired=False), "10 unpaired seeds"),
-        (replace(effect(0.005, 0.001), family=4), "p < 0.0001 for 4 rivals together"),
+        (replace(effect(0.005, 0.001), family=4), "p = 0.00055 for 4 rivals together"),
     ],
 )
 def test_the_reason_is_a_sentence_with_the_numbers(difference, reason):
@@ -116,6 +128,19 @@ def test_a_verdict_carries_the_effects_numbers():
         10,
     )
     assert result.seeds_needed is None
+
+
+@pytest.mark.parametrize(
+    ("side", "numbers"),
+    [
+        (1, "at least ×2 (95 % interval from ×1.9 on, 10 seeds)"),
+        (-1, "at most ×2 (95 % interval up to ×2.1, 10 seeds)"),
+    ],
+)
+def test_of_runs_that_ended_too_soon_to_tell_one_end_of_the_interval_is_shown(side, numbers):
+    known = censored(effect(math.log(2), 0.07), side)  # +- 0.05
+    assert decide(known, math.log(1.1), unit="×").numbers == numbers
+    assert decide(censored(effect(0.0, 0.001), side)).name == "inconclusive"  # equal to nothing
 
 
 def test_what_was_not_run_has_no_numbers():
@@ -163,11 +188,12 @@ def test_equal_epoch_counts_are_no_proof_until_there_are_enough(n, name):
 
 def test_effects_in_other_units_bring_their_own_threshold():
     longer = effect(6, 2)  # 6 +- 1.43
-    result = decide(longer, material=5, unit="epochs")
+    result = decide(longer, material=4, unit="epochs")
     assert result.name == "supported"
     assert result.reason.startswith("+6 epochs (95 % interval +4.57 to +7.43 epochs")
-    assert "at least 5 epochs" in result.reason
-    assert decide(longer, material=7, unit="epochs").name == "supported but immaterial"
+    assert "by more than 4 epochs" in result.reason
+    assert decide(longer, material=5, unit="epochs").name == "supported but size open"
+    assert decide(longer, material=8, unit="epochs").name == "supported but immaterial"
 
 
 @given(st.floats(-0.01, 0.01), st.floats(0, 0.02), st.integers(1, 12))
@@ -181,7 +207,7 @@ def test_the_claim_of_the_opposite_about_the_swapped_sides_gets_the_same_verdict
 @quick
 def test_a_claim_and_its_opposite_are_never_both_supported(mean, sd, n):
     names = {decide(effect(mean, sd, n), direction=d).name for d in (1, -1)}
-    assert len(names & {"supported", "supported but immaterial"}) <= 1
+    assert sum(name.startswith("supported") for name in names) <= 1
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.sampled_from([1, -1]))
@@ -260,6 +286,16 @@ def test_an_estimate_that_would_matter_is_to_be_told_from_zero_and_a_smaller_one
     assert seeds_needed(effect(0.0099, 0.01, 3), material=0.01) == 11
 
 
+@pytest.mark.parametrize(
+    ("mean", "seeds"),
+    # at 5 % and power 0.8, one side of two: to tell zero from a margin of one sd takes ten seeds,
+    # and an estimate a whole sd beyond it too
+    [(0.0, 10), (0.002, 10), (-0.0029, 10), (-0.006, 10)],
+)
+def test_a_margin_is_to_be_told_from_no_effect_or_from_an_estimate_beyond_it(mean, seeds):
+    assert seeds_needed(against(effect(mean, 0.003, 3), -0.003)) == seeds
+
+
 def test_an_estimate_at_the_margin_can_be_told_from_it_by_no_number_of_seeds():
     assert seeds_needed(against(effect(-0.003, 0.001), -0.003)) is None
     assert (seeds_needed(against(effect(-0.0031, 0.001), -0.003)) or 0) > 100
@@ -295,11 +331,11 @@ def test_the_seeds_asked_for_settle_it_four_times_out_of_five(mean, truth):
 
 def together(effects: dict[str, Effect | None]) -> dict[str, Verdict]:
     """Judge effects, all but those not run yet, corrected together."""
-    family = correct({name: (effect, MATERIAL) for name, effect in effects.items()})
+    family = correct({name: Hypothesis(effect, MATERIAL) for name, effect in effects.items()})
     return {name: decide(e, corrected=family[name]) for name, e in effects.items() if e}
 
 
-def test_holm_decides_and_the_plain_interval_is_shown():
+def test_holm_decides_and_where_the_plain_interval_says_otherwise_the_one_that_decides_is_shown():
     differences = {
         name: replace(effect(0.005, 0.006), p=p)
         for name, p in {"a": 0.01, "b": 0.03, "c": 0.04}.items()
@@ -307,11 +343,46 @@ def test_holm_decides_and_the_plain_interval_is_shown():
     results = together({**differences})
     # 3 * 0.01, 2 * 0.03, max(0.06, 0.04)
     assert [r.p for r in results.values()] == pytest.approx([0.03, 0.06, 0.06])
-    assert [r.name for r in results.values()] == ["supported", "inconclusive", "inconclusive"]
+    names = ["supported but size open", "inconclusive", "inconclusive"]
+    assert [r.name for r in results.values()] == names
     assert results["b"].low == differences["b"].low > 0
-    assert "p = 0.06 after Holm's correction for 3 comparisons" in results["b"].why
-    assert "the interval leaves out zero, but not after correction" in results["b"].why
+    assert "p = 0.06 after Holm's correction for 3 tests" in results["b"].why
+    # two of three still stand, so the level is 0.025: t = 2.685, 0.5 +- 2.685 * 0.6 / sqrt(10)
+    shown = "not told from zero (after correction the interval is −0.01 to +1.01 points)"
+    assert shown in results["b"].why
     assert results["b"].seeds_needed == seeds_needed(differences["b"], alpha=0.05 / 3)
+
+
+def test_a_plain_interval_inside_the_band_stands_beside_the_corrected_one_that_is_not():
+    near = effect(0.0, 0.004)  # +- 0.0029 inside 0.003; one-sided p = 0.021
+    assert decide(near).name == "not supported"
+    found = together({"a": near, "b": near, "c": near})["a"]
+    assert (found.name, found.low > -0.003, found.high < 0.003) == ("inconclusive", True, True)
+    # one-sided at 0.05 / 3: t = 2.506, 2.506 * 0.4 / sqrt(10)
+    shown = "within 0.30 points of it (after correction the interval is −0.32 to +0.32 points)"
+    assert shown in found.why
+
+
+def test_tests_of_one_group_count_as_one_until_the_last_is_rejected():
+    plain = {name: replace(effect(0.005, 0.006), p=p) for name, p in (("a", 0.01), ("b", 0.02))}
+    family = correct(
+        {
+            "a": Hypothesis(plain["a"], group="pair"),
+            "b": Hypothesis(plain["b"], group="pair"),
+            "c": Hypothesis(replace(plain["a"], p=0.03)),
+        }
+    )
+    # two groups: 2 * 0.01, 2 * 0.02, then one: max(0.04, 0.03)
+    assert [found.p for found in family.values()] == pytest.approx([0.02, 0.04, 0.04])
+    assert {found.tests for found in family.values()} == {2}
+
+
+def test_the_size_is_corrected_too():
+    large = effect(0.0038, 0.001)  # beyond 0.003 by 2.53 standard errors, two-sided p = 0.032
+    assert decide(large).name == "supported"
+    assert {v.name for v in together({"a": large, "b": large}).values()} == {
+        "supported but size open"
+    }
 
 
 def test_equivalence_is_corrected_too():
@@ -332,7 +403,7 @@ def test_one_comparison_needs_no_correction():
 
 def test_each_comparison_may_have_its_own_smallest_effect():
     near = effect(0.0, 0.0045)
-    family = correct({"a": (near, 0.003), "b": (near, 0.03)})
+    family = correct({"a": Hypothesis(near, 0.003), "b": Hypothesis(near, 0.03)})
     assert family["a"].equal > 0.03 > family["b"].equal
 
 
@@ -372,6 +443,16 @@ def test_a_printed_figure_is_held_against_one_further_run(figure, rounding, name
     assert (result.low, result.high) == pytest.approx((0.9 - 0.04968, 0.9 + 0.04968), abs=1e-5)
     assert f"{100 * figure:.2f} %" in result.reason
     assert "(95 % prediction interval 85.03 to 94.97 %, 3 seeds)" in result.reason
+
+
+def test_a_printed_figure_outside_is_not_excluded_unless_it_is_so_after_correction():
+    runs = further_run(0.951, [0.89, 0.90, 0.91], 0.0005)  # p = 0.0497
+    assert matches(runs).name == "not supported"
+    family = correct({"a": Hypothesis(runs), "b": Hypothesis(runs)})
+    found = matches(runs, family["a"])
+    assert found.name == "inconclusive"
+    # at 0.05 / 2: t = 6.205, 6.205 * 0.01 * sqrt(4 / 3)
+    assert "not excluded (after correction the interval is 82.83 to 97.17 %)" in found.why
 
 
 def test_one_run_reproduces_nothing():
