@@ -340,11 +340,11 @@ def test_a_figure_the_report_prints_is_corrected_for_its_chapter_too(made_up_run
             replace(STUDIES["best_model"].base, seed=seed),
             best={
                 "train_accuracy": 0.95,
-                "validation_accuracy": test + 0.01,
+                "validation_accuracy": at + 0.01,
                 "test_accuracy": test,
             },
         )
-        for seed, test in enumerate(0.8886 + 0.0015 * np.linspace(-1.5, 1.5, 10))
+        for seed, at in enumerate(0.8886 + 0.0015 * np.linspace(-1.5, 1.5, 10))
     ]
     found = as_run(judge_claims([CLAIMS["M1"], CLAIMS["M2"]], runs), "M1").decisive
     plain = reproduced(0.893, [run.best["test_accuracy"] for run in runs], 0.0005)
