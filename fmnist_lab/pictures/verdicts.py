@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, judge, link, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, judge, link, links, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.rules import Name
 
@@ -123,13 +123,18 @@ def row(item: Judgement) -> str:
         part, verdict = answer.decisive.name, answer.decisive.verdict
         name = verdict.name.replace(" ", "-")
         word = f'<b class="verdict-{name}">{html.escape(badge(verdict.name))}</b>'
-        judgements.append(f"{prefix}{word}. {html.escape(sentence(verdict.why))}")
+        why = " ".join(sentence(text) for text in (verdict.why, answer.limit) if text)
+        judgements.append(f"{prefix}{word}. {html.escape(why)}")
         if verdict.numbers:
             measured.append(prefix + html.escape(f"{sentence(part)[:-1]}: {verdict.numbers}"))
     measured += [f"{item.runs:,} run{'s' * (item.runs > 1)}"] if item.runs else []
     if text := changed(item):
         judgements.append(f"<i>what the rate changed:</i> {html.escape(sentence(text))}")
-    judgements.append(f'<a href="{link(claim)}">The figure that shows it</a>')
+    judgements += [
+        f"<i>{html.escape(how)}:</i> {html.escape(badge(answer.name))}"
+        for how, answer in item.beside.items()
+    ]
+    judgements.append(links(claim))
     numbers, verdicts = (
         "".join(f"<p>{line}</p>" for line in lines) for lines in (measured, judgements)
     )

@@ -17,6 +17,7 @@ from fmnist_lab.runs.run import Run
 
 from .conclusions import CLAIMS
 from .judgement import Answer, Claim, Judgement, judge_claims
+from .log import changed_on
 from .rules import Name, Verdict, show
 
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
@@ -104,6 +105,14 @@ def link(claim: Claim) -> str:
     return f"{page}.html#{claim.figure}"
 
 
+def links(claim: Claim) -> str:
+    """Return links, as HTML: to a claim's figure, and to the log if its verdict has changed."""
+    found = [f'<a href="{link(claim)}">The figure that shows it</a>']
+    if changed_on(claim.id):
+        found.append('<a href="method.html#log-of-verdicts">the log of changes</a>')
+    return ", ".join(found)
+
+
 @dataclass(frozen=True)
 class Box:
     """A claim and its verdicts as a notebook, a page or a terminal shows them."""
@@ -127,7 +136,7 @@ class Box:
         # Some style sheets of JupyterLab take a summary's triangle away.
         lead = '<summary style="display: list-item">Every part</summary>'
         parts = f"<details>{lead}<ul>{items}</ul></details>" if items else ""
-        where = f'<p><a href="{link(self.judgement.claim)}">The figure that shows it</a></p>'
+        where = f"<p>{links(self.judgement.claim)}</p>"
         return (
             f'<div class="verdict verdict-{kind}" style="{look}">'
             f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>'
@@ -148,7 +157,10 @@ class Box:
         rows += [(names[how], told(answer)) for how, answer in found.answers.items()]
         if text := changed(found):
             rows.append(("What the rate changed", sentence(text)))
-        return [*rows, *beside(found), ("Runs", f"{found.runs:,}")]
+        rows += beside(found)
+        if dates := changed_on(found.claim.id):
+            rows.append(("Changed", f"on {' and '.join(dates)}: the chapter on method logs it."))
+        return [*rows, ("Runs", f"{found.runs:,}")]
 
     def _parts(self) -> list[str]:
         lines = []

@@ -341,7 +341,7 @@ def test_a_figure_the_report_prints_is_corrected_for_its_chapter_too(made_up_run
             best={
                 "train_accuracy": 0.95,
                 "validation_accuracy": at + 0.01,
-                "test_accuracy": test,
+                "test_accuracy": at,
             },
         )
         for seed, at in enumerate(0.8886 + 0.0015 * np.linspace(-1.5, 1.5, 10))
