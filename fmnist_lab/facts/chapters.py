@@ -155,6 +155,7 @@ def method(runs: Runs, rates: pd.DataFrame) -> Facts:
         "apart": sum(gap >= 100 * MATERIAL for gap in gaps),
         "sampling": math.sqrt(average * (100 - average) / 12_000),
         "best_of_six": expected_maximum(sd, 6),
+        "best_of_six_shared": expected_maximum(100 * float(frame["test_accuracy"].std()), 6),
         "sds": expected_maximum(1.0, 6),
         "own": "too few runs to say" if lead is None else f"{lead:.2f} points",
         "sd_low": float(low.std()),

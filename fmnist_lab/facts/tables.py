@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,10 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
 from fmnist_lab.verdicts import reproduced
+from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import curve, epochs_to
+from fmnist_lab.verdicts.rules import INTERVAL, show_limits
+from fmnist_lab.verdicts.statistics import CONFIDENCE, Interval, for_other_images
 
 from .common import framed
 
@@ -122,6 +126,31 @@ def bracketing() -> pd.DataFrame:
                 },
             )
     return framed(rows.values(), "setting")
+
+
+def other_images(found: Mapping[str, Judgement]) -> pd.DataFrame:
+    """Return a row a claim: the interval that decided it as run, for our images and for others.
+
+    Claims are left out whose interval is not that of a mean over seeds.
+    """
+    ratio = data.VALIDATION_SIZE / data.TRAIN_SIZE
+    rows = {}
+    for name, item in found.items():
+        part, ours = item.first.decisive.name, item.first.decisive.verdict
+        if ours.estimate is None or ours.interval != INTERVAL or math.isinf(ours.high - ours.low):
+            continue
+        here = Interval(ours.estimate, ours.low, ours.high, ours.n, math.nan, CONFIDENCE)
+        both = here, for_other_images(here, ratio)
+        limits = [show_limits(each.low, each.high, ours.unit) for each in both]
+        beyond = ["yes" if each.low > 0 or each.high < 0 else "no" for each in both]
+        rows[name] = {
+            "compared": part,
+            "for these images": limits[0],
+            "beyond zero": beyond[0],
+            "for others": limits[1],
+            "beyond it too": beyond[1],
+        }
+    return framed(rows.items(), "claim")
 
 
 def fixed() -> pd.DataFrame:

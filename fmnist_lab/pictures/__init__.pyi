@@ -25,10 +25,11 @@ from .settings import (
 from .speed import speed
 from .style import label, panels
 from .trials import budgets
-from .verdicts import Ledger, Wall, counts, overview, undecided
+from .verdicts import Ledger, Log, Wall, counts, overview, undecided
 
 __all__ = [
     "Ledger",
+    "Log",
     "Wall",
     "after_best",
     "along",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, judge, link, links, sentence
 from fmnist_lab.verdicts.judgement import Judgement
+from fmnist_lab.verdicts.log import LOG, Entry
 from fmnist_lab.verdicts.rules import Name
 
 from .style import INK, axes
@@ -20,8 +21,8 @@ from .style import INK, axes
 # Fill and text of a cell of the overview: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
     "supported": ("#0072B2", "white"),
-    "supported but size open": ("#56B4E9", "black"),
-    "supported but immaterial": ("#CDE5F5", "black"),
+    "supported but size open": ("#56B4E9", INK["dark"]),
+    "supported but immaterial": ("#A6D0EC", "black"),
     "not supported": ("#E69F00", INK["dark"]),
     "inconclusive": ("#E8E8E8", "black"),
     "not run yet": ("white", "#595959"),
@@ -45,7 +46,7 @@ def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
 
 def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
     """Return a row for each verdict that is inconclusive: what is missing, and how many seeds."""
-    columns = ["verdict", "seeds now", "seeds that would settle it"]
+    columns = ["verdict", "seeds now", "seeds for a power of 80 %"]
     names, rows = [], []
     for name, item in found.items():
         for how, answer in item.answers.items():
@@ -77,13 +78,38 @@ class Ledger:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-        body = "".join(row(item) for item in self.found.values())
-        # A region that scrolls must be reachable by keyboard (WCAG 2.1, criterion 2.1.1).
-        return (
-            '<div class="ledger" role="region" aria-label="All claims" tabindex="0">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        return scrolling("All claims", COLUMNS, map(row, self.found.values()))
+
+
+class Log:
+    """The log of readings, rules and looks as a page shows it; a terminal gets a line an entry."""
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{entry.date} {entry.what}" for entry in LOG)
+
+    def _repr_html_(self) -> str:
+        columns = ("Date", "What changed", "What was known", "Verdicts, and the commit")
+        return scrolling("Log of verdicts", columns, map(log_row, LOG))
+
+
+def scrolling(label: str, columns: Sequence[str], rows: Iterable[str]) -> str:
+    """Return a table as HTML that scrolls in a box of its own, from its rows as HTML."""
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    # A region that scrolls must be reachable by keyboard (WCAG 2.1, criterion 2.1.1).
+    return (
+        f'<div class="ledger" role="region" aria-label="{label}" tabindex="0">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def log_row(entry: Entry) -> str:
+    """Return an entry of the log as HTML."""
+    lines = [*map(str, entry.moved), f"commit {entry.commit}" if entry.commit else ""]
+    verdicts = "".join(f"<p>{html.escape(line)}</p>" for line in lines if line)
+    cells = (html.escape(entry.what), html.escape(entry.known), verdicts or "–")
+    return (
+        f'<tr><th scope="row">{entry.date}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
+    )
 
 
 @dataclass(frozen=True)

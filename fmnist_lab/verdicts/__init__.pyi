@@ -1,6 +1,5 @@
 from .claims import box, boxes, judge
 from .conclusions import CLAIMS
-from .log import changes
 from .rules import decide, reproduced, seeds_needed
 from .statistics import equivalence, expected_maximum, mean_interval, paired_difference
 
@@ -8,7 +7,6 @@ __all__ = [
     "CLAIMS",
     "box",
     "boxes",
-    "changes",
     "decide",
     "equivalence",
     "expected_maximum",

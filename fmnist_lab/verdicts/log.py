@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from .rules import Name
 
 
@@ -122,16 +120,6 @@ LOG = (
         "That none of the nine has its best rate in the range.",
     ),
 )  # fmt: skip
-
-
-def changes() -> pd.DataFrame:
-    """Return the log, a row an entry: what changed, what was known, and which verdicts moved."""
-    columns = ["commit", "what changed", "what was known", "verdicts"]
-    rows = [
-        [e.commit or "this entry's", e.what, e.known, "; ".join(map(str, e.moved)) or "none"]
-        for e in LOG
-    ]
-    return pd.DataFrame(rows, [entry.date for entry in LOG], columns).rename_axis(columns="date")
 
 
 def changed_on(claim: str) -> list[str]:

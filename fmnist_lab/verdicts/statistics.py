@@ -134,6 +134,19 @@ def further_run(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Effec
     return Effect(**{**asdict(span), "sd": sd}, p=p, df=span.n - 1, null=figure)
 
 
+def for_other_images(effect: Interval, ratio: float) -> Interval:
+    """Widen an interval to hold for images that were not in the pool that the seeds split.
+
+    `ratio` is that of validation to training images. All seeds draw both from one pool, so their
+    results depend on each other: the variance of their mean is sd**2 * (1/n + ratio), not
+    sd**2 / n (Nadeau & Bengio 2003).
+    """
+    wider = math.sqrt(1 + effect.n * ratio)
+    low = effect.estimate - wider * (effect.estimate - effect.low)
+    high = effect.estimate + wider * (effect.high - effect.estimate)
+    return replace(effect, low=low, high=high)
+
+
 def slope_trend(x: npt.ArrayLike, y: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
     """Fit a least-squares slope to each seed and estimate their mean with its t interval.
 

@@ -5,10 +5,11 @@ import re
 import pytest
 
 from fmnist_lab.config import Config
-from fmnist_lab.pictures.verdicts import Ledger, counts, undecided
+from fmnist_lab.pictures.verdicts import Ledger, Log, counts, undecided
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.judgement import judge_claims
+from fmnist_lab.verdicts.log import LOG
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,21 @@ def test_only_inconclusive_verdicts_are_undecided(made_up):
 
 def test_nothing_undecided_is_an_empty_table():
     assert undecided({}).empty
+
+
+def test_what_decides_nothing_is_named_in_its_row(made_up):
+    cells = dict(rows(made_up))
+    assert "<i>read otherwise: of every setting, the share is above zero:</i> …" in cells["C4"]
+    assert "<i>on test images, as run:</i> ?" in cells["L1"]
+    assert "method.html#log-of-verdicts" in cells["C4"]
+    assert "method.html#log-of-verdicts" not in cells["L1"]
+
+
+def test_every_entry_of_the_log_has_a_row_and_a_line():
+    markup = Log()._repr_html_()
+    assert markup.count("<tr>") == len(LOG) + 1
+    assert "M1 as run: not supported → inconclusive" in markup
+    assert len(repr(Log()).splitlines()) == len(LOG)
 
 
 def test_a_terminal_gets_a_line_a_claim(made_up):

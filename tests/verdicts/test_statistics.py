@@ -16,9 +16,12 @@ from fmnist_lab.verdicts.statistics import (
     CONFIDENCE,
     MATERIAL,
     against,
+    at_level,
     best_of,
+    beyond,
     equivalence,
     expected_maximum,
+    for_other_images,
     holm,
     luckiest,
     mean_interval,
@@ -242,6 +245,29 @@ def test_a_slope_is_numpys_least_squares_fit():
     assert slope_trend(x, y).estimate == close(np.mean(fits))
 
 
+@pytest.mark.parametrize(("n", "wider"), [(4, math.sqrt(2)), (12, 2)])
+def test_for_images_of_another_pool_an_interval_is_wider(n, wider):
+    ours = mean_interval(np.linspace(1, 3, n))
+    others = for_other_images(ours, 0.25)  # 1/4 + 1/4 for 1/4; 1/12 + 1/4 for 1/12
+    assert others.estimate == ours.estimate
+    assert others.high - others.low == close(wider * (ours.high - ours.low))
+
+
+def test_an_interval_of_another_level_is_that_level_s():
+    effect = mean_interval([1, 2, 4])
+    wide, wider = at_level(effect, 0.01), at_level(replace(effect, family=5), 0.05)
+    assert (wide.low, wide.high) == (close(wider.low), close(wider.high))
+    expected = mean_interval([1, 2, 4], 0.99)
+    assert (wide.low, wide.high) == (close(expected.low), close(expected.high))
+
+
+def test_larger_than_a_margin_is_two_sided_and_on_its_own_side():
+    effect = mean_interval([0.01, 0.02, 0.03])  # 0.01 from the margin: t = sqrt(3)
+    assert beyond(effect, 0.01) == close(1 - math.sqrt(3 / 5))
+    assert beyond(mean_interval([-0.01, -0.02, -0.03]), 0.01) == beyond(effect, 0.01)
+    assert beyond(effect, 0.02) == beyond(against(effect, -0.003), 0.01) == 1
+
+
 # --- several comparisons ----------------------------------------------------------------------
 
 
@@ -254,6 +280,13 @@ def test_holm_multiplies_by_the_hypotheses_still_standing():
 def test_holm_is_statsmodels_holm():
     ps = np.random.default_rng(0).uniform(0, 0.3, 12).round(2)  # rounded: some are equal
     assert holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
+
+
+def test_a_group_counts_as_one_until_its_last_is_rejected():
+    # two groups: 2 * 0.01, 2 * 0.02; then the group of the third alone
+    assert holm([0.01, 0.02, 0.03], ["a", "a", "b"]) == pytest.approx([0.02, 0.04, 0.04])
+    # the second of the group is not rejected, so two stand for the third
+    assert holm([0.01, 0.9, 0.03], ["a", "a", "b"]) == pytest.approx([0.02, 0.9, 0.06])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
