@@ -139,7 +139,6 @@ def method(runs: Runs, rates: pd.DataFrame) -> Facts:
     low, high = (100 * pivot.dropna()[rate] for rate in (2.05e-4, 2.05e-3))
     return of_runs(frame) | {
         **device_facts(again()),
-        "minutes": float(frame["seconds"].sum() / 60),
         "network": f"{config.depth} × {config.width}",
         "loss": config.loss.replace("_", "-"),
         "batch": config.batch_size,

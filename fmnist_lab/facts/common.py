@@ -32,18 +32,31 @@ def framed(rows: Iterable[tuple[str, Mapping[str, Any]]], corner: str) -> pd.Dat
 
 
 def of_runs(frame: pd.DataFrame, by: str | None = None) -> Facts:
-    """Return how many runs a table has, their hours, devices, and how many hit the cap on epochs.
+    """Return how many runs a table has, how long which devices trained them, how many hit the cap.
 
     With a hyperparameter `by`, also the `ranks` of its values.
     """
     facts = {
         "runs": len(frame),
-        "hours": float(frame["seconds"].sum() / 3600),
-        "devices": devices(frame["device"].dropna()),
+        "trained_on": trained_on(frame),
         "capped": int((frame["stopped_by"] == "epochs").sum()),
         "precision": " and ".join(PRECISE[p] for p in PRECISE if p in set(frame["precision"])),
     }
     return facts | ranks(frame, by) if by else facts
+
+
+def trained_on(frame: pd.DataFrame) -> str:
+    """Say how long which kind of device trained, as in "3.2 hours on AMD EPYC (2 threads)".
+
+    Times of different kinds are never added: an hour of a GPU is another than one of a CPU.
+    """
+    kinds = frame.groupby(frame["device"].str.split(", ").str[0])
+    told = []
+    for _, runs in kinds:
+        hours = runs["seconds"].sum() / 3600
+        time = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+        told.append(f"{time} on {devices(runs['device'])}")
+    return joined(told) or "no time on any device"
 
 
 def devices(trained: pd.Series[str]) -> str:
@@ -52,10 +65,15 @@ def devices(trained: pd.Series[str]) -> str:
     for device in sorted(trained.unique()):
         name, _, count = device.partition(", ")
         threads.setdefault(name, []).append(count)
-    told = [
+    return joined(
         f"{name} ({several})" if (several := either(n)) else name for name, n in threads.items()
-    ]
-    return " and ".join([", ".join(told[:-1])] * (len(told) > 1) + told[-1:]) or "no device"
+    )
+
+
+def joined(names: Iterable[str]) -> str:
+    """Join names with commas and a last "and"."""
+    *first, last = [*names] or [""]
+    return " and ".join([", ".join(first), last] if first else [last])
 
 
 def either(counts: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def payload(runs: Iterable[Run]) -> str:
     `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
     runs, each with its `curves` as `steps`. `pairs[j][i]`, i < j: the number of seeds in common
     and the mean difference of j from i with its 95 % interval; null for fewer than `FEWEST` seeds.
-    Fractions are in ten-thousandths, curves in thousandths, seconds in seconds.
+    Fractions are in ten-thousandths, curves in thousandths.
     """
     groups = settings(runs)
     accuracy = {}
@@ -105,7 +105,6 @@ def one(run: Run) -> dict[str, Any]:
         "gap": whole(gap(run.best)),
         "best": run.best_epoch,
         "epochs": run.epochs,
-        "seconds": round(run.seconds, 1),
         "ended": run.stopped_by,
         "curves": [steps(run.history[name]) for name in CURVES],
     }

@@ -33,10 +33,7 @@ PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILIN
 
 
 def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return one row a setting: validation accuracy, its standard deviation, gap, epochs, time.
-
-    How many runs hit the cap on epochs or diverged is told where any did.
-    """
+    """Return one row a setting: validation accuracy, its standard deviation, gap, epochs, ends."""
     rows = {}
     for value, group in frame.groupby(by, sort=False):
         accuracy = 100 * group["validation_accuracy"]
@@ -48,32 +45,32 @@ def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
             "best epoch": f"{group['best_epoch'].mean():.1f}",
             "hit the cap": int((group["stopped_by"] == "epochs").sum()),
             "diverged": int((group["stopped_by"] == "divergence").sum()),
-            "seconds": f"{group['seconds'].mean():,.0f}",
         }
-    told = framed(rows.items(), NAMES.get(by, by))
-    never = [name for name in ("hit the cap", "diverged") if rows and not told[name].any()]
-    return told.drop(columns=never)
+    return framed(rows.items(), NAMES.get(by, by))
 
 
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
     """Return one row a setting: epochs, steps and seconds until validation accuracy is `target`.
 
     `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch;
-    a dash stands where none does.
+    a dash stands where none does. There are seconds only if one kind of device trained all runs.
     """
-    rows = {}
+    runs, rows = list(runs), {}
+    devices = {run.device for run in runs}
     for value, group in grouped(runs, by).items():
         there = [r for r in group if max(curve(r, "validation_accuracy"), default=0.0) >= target]
         epochs = [epochs_to(run, target) for run in there]
         steps = [n * run.config.steps_an_epoch for n, run in zip(epochs, there, strict=True)]
-        times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
-        rows[label(value)] = {
+        row = {
             "runs": len(group),
             "reached it": len(there),
             "epochs": f"{np.mean(epochs):.1f}" if there else "–",
             "steps": f"{np.mean(steps):,.0f}" if there else "–",
-            "seconds": f"{np.mean(times):,.1f}" if there else "–",
         }
+        if len(devices) == 1:
+            times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
+            row[f"seconds on {runs[0].device}"] = f"{np.mean(times):,.1f}" if there else "–"
+        rows[label(value)] = row
     return framed(rows.items(), NAMES.get(by, by))
 
 

@@ -36,7 +36,7 @@ def runs(made_up_run):
 
 
 def test_runs_are_counted_with_their_hours_devices_and_caps(runs):
-    counted = {"runs": 4, "hours": 4.0, "devices": "none", "capped": 1}
+    counted = {"runs": 4, "trained_on": "4.0 hours on none", "capped": 1}
     assert facts.of_runs(runs.table()) == counted | {"precision": "single precision"}
 
 
@@ -46,8 +46,26 @@ def test_seeds_are_those_of_the_settings_with_fewest_and_most(runs):
 
 
 def test_without_runs_there_is_nothing_to_count():
-    assert facts.of_runs(Runs().table())["devices"] == "no device"
+    assert facts.of_runs(Runs().table())["trained_on"] == "no time on any device"
     assert facts.of_runs(Runs().table(), "width")["runs"] == 0
+
+
+def test_times_of_different_kinds_of_device_are_never_added(runs):
+    made = ("A Xeon, 2 threads", "A Xeon, 1 thread", "NVIDIA H100", "NVIDIA H100")
+    elsewhere = Runs(
+        replace(run, environment={"device": device}) for run, device in zip(runs, made, strict=True)
+    )
+    for run in elsewhere[2:]:
+        run.history["seconds"][:] = [60.0, 60.0]
+    told = "2.0 hours on A Xeon (1 or 2 threads) and 4.0 minutes on NVIDIA H100"
+    assert facts.of_runs(elsewhere.table())["trained_on"] == told
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), ("abc", "a, b and c")]
+)
+def test_names_are_joined_as_in_a_sentence(names, told):
+    assert common.joined(names) == told
 
 
 def test_a_devices_threads_are_named_once():

@@ -1,5 +1,6 @@
 """The tables of the pages, of made-up runs and of those published."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -42,8 +43,16 @@ def test_the_way_to_an_accuracy_is_told_in_epochs_steps_and_seconds(with_curve):
         "reached it": 1,
         "epochs": "2.5",  # half way from 0.7 to 0.9
         "steps": "250",
-        "seconds": "5.0",
+        "seconds on none": "5.0",
     }
+
+
+def test_seconds_of_different_devices_are_not_averaged(with_curve):
+    runs = [with_curve([0.5, 0.9]), with_curve([0.5, 0.9], seed=1)]
+    assert "seconds on none" in facts.reached(runs, "depth", 0.8)
+    runs[1] = replace(runs[1], environment={"device": "another"})
+    assert list(facts.reached(runs, "depth", 0.8)) == ["runs", "reached it", "epochs", "steps"]
+    assert not [name for name in facts.summary(Runs(runs).table(), "depth") if "second" in name]
 
 
 def test_the_mean_is_over_the_runs_that_get_there(with_curve):
@@ -66,7 +75,7 @@ def test_a_setting_that_never_gets_there_has_dashes(with_curve):
         0.9,
     ).loc["1"]
     assert found["reached it"] == 0
-    assert list(found[["epochs", "steps", "seconds"]]) == ["–"] * 3
+    assert list(found[["epochs", "steps", "seconds on none"]]) == ["–"] * 3
 
 
 def test_no_runs_are_an_empty_table():
@@ -74,11 +83,11 @@ def test_no_runs_are_an_empty_table():
     assert facts.summary(Runs().table(), "depth").empty
 
 
-def test_the_summary_tells_of_the_cap_and_of_divergence_where_there_was_any(made_up_run):
-    calm = [made_up_run(Config(seed=seed), stopped_by="patience") for seed in range(3)]
-    assert not {"hit the cap", "diverged"} & set(facts.summary(Runs(calm).table(), "depth"))
-    capped = [*calm, made_up_run(Config(seed=3), stopped_by="epochs")]
-    assert "hit the cap" in facts.summary(Runs(capped).table(), "depth")
+def test_the_summary_counts_runs_that_hit_the_cap_or_diverged(made_up_run):
+    ends = ("patience", "epochs", "divergence", "divergence")
+    runs = Runs(made_up_run(Config(seed=n), stopped_by=end) for n, end in enumerate(ends))
+    row = facts.summary(runs.table(), "depth").loc["1"]
+    assert (row["hit the cap"], row["diverged"]) == (1, 2)
 
 
 def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, published):

@@ -4,7 +4,7 @@ import { curves, ticks } from "../trainer/chart.js";
 
 /**
  * @typedef {{seed: number, accuracy: number | null, gap: number | null, best: number,
- *   epochs: number, seconds: number, ended: string, curves: (number | null)[][]}} Run
+ *   epochs: number, ended: string, curves: (number | null)[][]}} Run
  * @typedef {{values: string[], shown: string[], mean: (number | null)[], runs: Run[]}} Setting
  * @typedef {{fields: string[], curves: string[], settings: Setting[],
  *   pairs: (number[] | null)[][]}} Published
@@ -90,7 +90,6 @@ function facts({ mean: [middle, low, high], runs }) {
     "Best epoch": span(runs.map((run) => run.best)),
     "Epochs trained": span(runs.map((run) => run.epochs)),
     Ended: ended.filter(Boolean).join(", "),
-    "Seconds a run": mean(runs.map((run) => run.seconds)).toFixed(0),
   };
 }
 
