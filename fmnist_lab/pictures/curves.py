@@ -17,9 +17,23 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import curve
 
 from .ends import LineEnds, name_lines
-from .style import BACKDROP, NAMES, axes, band, counted, grouped, label, look, panels, percent
+from .style import (
+    BACKDROP,
+    NAMES,
+    axes,
+    band,
+    counted,
+    grouped,
+    label,
+    legend,
+    look,
+    looks,
+    panels,
+    percent,
+)
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
+SHOWN = 0.12  # of accuracy below the best: what differs there would vanish beside a start at 0.1
 PANEL = 2.8  # inches: three panels fill a page's width
 PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
 
@@ -36,27 +50,42 @@ def curves(
     """Draw a metric against "epoch", "step", "seconds" or another metric, a line a value of `by`.
 
     A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
-    from lowest to highest; `backdrop` runs are drawn in grey behind.
+    from lowest to highest; `backdrop` runs are drawn in grey behind. An axis of accuracies leaves
+    out the steep first epochs (`near_best`).
     """
-    ax = axes(ax)
+    ax, runs, backdrop = axes(ax), list(runs), list(backdrop)
     grey = {}
     for value, group in grouped(backdrop, by).items():
         x, rows = series(group, metric, against)
         (line,) = ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
         grey[line] = label(value)
     groups = grouped(runs, by)
+    look_of = looks(by, groups)
     for n, (value, group) in enumerate(groups.items()):
         x, rows = series(group, metric, against)
         every = max(1, len(x) // 6)
-        marks = {"label": label(value), "markevery": (n % every, every)}
-        band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), n, **marks)
+        marks = look_of[value] | {"label": label(value), "markevery": (n % every, every)}
+        band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
     if against == "epoch":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
         if name.endswith("accuracy"):
             percent(axis)
+    if metric.endswith("accuracy"):
+        near_best([ax], [*runs, *backdrop])
     return name_lines(ax, by, {value: len(group) for value, group in groups.items()}, grey)
+
+
+def near_best(drawn: Sequence[Axes], runs: Sequence[Run]) -> None:
+    """Show accuracies from `SHOWN` below the best up, lower only if a run's best lies lower.
+
+    The Axes in `drawn` share their vertical axis.
+    """
+    best = [max(curve(run, "validation_accuracy"), default=0.0) for run in runs]
+    if best:
+        low = min(max(best) - SHOWN, min(best) - 0.01)
+        drawn[0].set_ylim(max(low, 0), max(ax.dataLim.y1 for ax in drawn) + 0.01)
 
 
 def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
@@ -78,23 +107,26 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
     """Draw training and validation "accuracy" or "loss" by epoch, a panel a value of `by`.
 
     Lines are means over seeds up to the epoch where the first stopped, bands reach from lowest to
-    highest. Panels share the epochs' axis; accuracies share theirs too, as they can be compared,
-    losses do not.
+    highest; on training images they are thin and pale. Panels share the epochs' axis; accuracies
+    share theirs too, as they can be compared, losses do not.
     """
+    runs = list(runs)
     groups = grouped(runs, by)
     count, shared = max(1, len(groups)), kind == "accuracy"
     drawn = panels(count, height=3.4, width=max(7.0, PANEL * count), sharex=True, sharey=shared)
     for ax, (value, group) in zip(drawn, groups.items(), strict=False):
-        for n, (part, name) in enumerate((("train", "training"), ("validation", "validation"))):
+        style = looks(by, groups)[value] | {"ls": "-"}
+        for part, name, how in (("train", "training", PALE), ("validation", "validation", {})):
             x, rows = series(group, f"{part}_{kind}", "epoch")
-            every = max(1, len(x) // 4)
-            marks = {"label": name, "markevery": (n * every // 2, every)}
-            band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), n, **marks)
+            marks = style | {"label": name, "markevery": max(1, len(x) // 4)} | how
+            band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
         ax.set_title(counted(value, len(group)), fontsize=11)
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
         ax.add_artist(LineEnds(ax, *ax.get_legend_handles_labels()))
         if shared:
             percent(ax.yaxis)
+    if shared:
+        near_best(drawn, runs)
     return drawn
 
 
@@ -204,12 +236,13 @@ def after_best(
     for group in grouped(backdrop, by).values():
         around = around_best(group, metric, before)
         ax.plot(around.mean(axis=1), color=BACKDROP, lw=1.2, zorder=1)
-    for n, (value, group) in enumerate(grouped(runs, by).items()):
+    groups = grouped(runs, by)
+    for value, group in groups.items():
         around = around_best(group, metric, before)
         if len(around):
             seeds[value] = around.shape[1]
             ends = around.min(axis=1), around.mean(axis=1), around.max(axis=1)
-            band(ax, around.index, ends, n, label=label(value))
+            band(ax, around.index, ends, label=label(value), **looks(by, groups)[value])
     ax.axvline(0, color="#767676", lw=1)
     ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
     return name_lines(ax, by, seeds)
@@ -247,12 +280,13 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     ax.plot(middle, ends.ravel(), color=BACKDROP, lw=0.8, label="steps")
     middle_of_epoch = (np.arange(run.epochs) + 0.5) * len(losses) / run.epochs
     means = np.array(run.history["train_loss"], float)
-    ax.plot(middle_of_epoch, means, label="mean of each epoch", **look(0))
+    size = run.config.batch_size
+    ax.plot(middle_of_epoch, means, label="mean of each epoch", **looks("batch_size", [size])[size])
     thinned = f"\na stroke: lowest to highest loss of {length:,} steps" if length > 1 else ""
     ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    ax.legend(loc="upper right")
+    legend(ax)
     return ax
 
 

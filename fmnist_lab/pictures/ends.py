@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from .style import NAMES, TEXT, label
+from .style import ABOVE, NAMES, TEXT, label
 
 SIZE = 9  # points
 GAP = 5  # points between a line's end and its name: a marker has a radius of 2.5
@@ -25,6 +25,7 @@ PLACES = (
     *((left, 0.5, 0, 1) for left in (-0.5, -1.0, 0.0)),  # above
     *((left, -0.5, 0, -1) for left in (-0.5, -1.0, 0.0)),  # below
 )
+INSIDE = 6  # names of a legend within the axes; one of more would lie on lines, and stands above
 FINE = 20  # points in which a line's stretch is looked at: it may leave the view on its way
 
 
@@ -63,8 +64,9 @@ class LineEnds(Legend):
         grey: Mapping[Line2D, str] | None = None,
     ) -> None:
         super().__init__(
-            ax, handles, names, title=title, fontsize=SIZE, title_fontsize=SIZE, frameon=False
-        )
+            ax, handles, names, title=title, fontsize=SIZE, title_fontsize=SIZE, frameon=False,
+            **(ABOVE | {"alignment": "left"} if len(names) > INSIDE else {}),
+        )  # fmt: skip
         lines = [handle if isinstance(handle, Line2D) else handle[0] for handle in handles]
         self.named = dict(zip(lines, names, strict=True))
         self.grey = dict(grey or {})

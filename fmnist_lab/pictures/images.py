@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fmnist_lab.data import CLASSES, Data
 
-from .style import BACKDROP, COLORS, axes, percent
+from .style import BACKDROP, COLORS, axes, legend, percent
 
 SIDE = 28  # pixels of an image's edge
 PAGE = 7.0  # inches: the width of a figure on a page
@@ -80,7 +80,7 @@ def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Ax
         ax.plot(np.arange(256) / 255, share, label=name, **style)
     ax.set(xlabel="pixel value: 0 background, 1 brightest", ylabel="share of pixels", yscale="log")
     percent(ax.yaxis)
-    ax.legend()
+    legend(ax)
     return ax
 
 
@@ -101,7 +101,7 @@ def class_counts(
     ax.plot(place, counts.loc[chosen], "o", color=COLORS[0], ms=7, label=f"seed {chosen}", zorder=3)
     ax.set_xticks(place, counts.columns, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_ylabel("validation images")
-    ax.legend()
+    legend(ax)
     return ax
 
 

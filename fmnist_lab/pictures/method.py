@@ -17,7 +17,7 @@ from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.rules import decide
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, luckiest, mean_interval
 
-from .style import BACKDROP, COLORS, ENDS, NAMES, axes, interval, label, look, rows
+from .style import BACKDROP, COLORS, ENDS, NAMES, axes, interval, label, legend, look, rows
 from .verdicts import LOOKS
 
 BAND = "#EDEDED"  # what lies within it is too small to matter
@@ -41,7 +41,7 @@ def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xticks(places, [str(seed) for seed in frame["seed"]])
     ax.set(xlabel="seed", ylabel="accuracy above the mean of the seeds (points)")
     ax.margins(y=0.25)
-    ax.legend(ncols=2)
+    legend(ax)
     return ax
 
 
@@ -70,7 +70,7 @@ def luck(
     ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
     ax.set_ylabel("best above the mean (points)")
     ax.set_xticks([1, *range(2, most + 1, 2)])
-    ax.legend(loc="lower right")
+    legend(ax)
     return ax
 
 
@@ -152,7 +152,7 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     ax.set_xlabel("standard deviation of accuracy (points)")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.legend(fontsize=10, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
+    legend(ax)
     return ax
 
 
@@ -174,5 +174,5 @@ def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     ax.axvline(next(iter(runs.values())).config.epochs if runs else 100, color=BACKDROP, lw=1)
     rows(ax, [str(arm) for arm in arms], fontsize=9)
     ax.set(xlim=(0, 105), xlabel="epochs trained")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3)
+    legend(ax)
     return ax

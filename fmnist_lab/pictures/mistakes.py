@@ -11,7 +11,7 @@ from fmnist_lab.data import CLASSES, Data
 from fmnist_lab.runs.predictions import Predictions
 
 from .images import SHOWN, gallery
-from .style import COLORS, INK, axes, interval, percent, rows
+from .style import COLORS, INK, axes, interval, legend, percent, rows
 
 DARK = 0.515  # share above which numbers are white: there black and white both have 4.5 : 1
 
@@ -57,7 +57,7 @@ def reliability(found: Predictions, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(0, 1.04), ylim=(0, 1.04))
     for axis in (ax.xaxis, ax.yaxis):
         percent(axis)
-    ax.legend(loc="upper left")
+    legend(ax)
     return ax
 
 
@@ -76,8 +76,7 @@ def by_class(found: Predictions, ax: Axes | None = None) -> Axes:
         ends = share.min(axis=0), share.mean(axis=0), share.max(axis=0)
         style = {"fmt": marker, "color": color, "ms": 6, "capsize": 3, "label": name}
         interval(ax, np.arange(10) + shift, ends, across=True, **style)
-    if len(counts):
-        ax.legend(loc="lower left")
+    legend(ax)
     rows(ax, CLASSES)
     ax.set_xlabel("share of images")
     percent(ax.xaxis)

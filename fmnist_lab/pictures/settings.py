@@ -26,16 +26,15 @@ from .style import (
     SAID,
     axes,
     grouped,
+    in_order,
     interval,
     label,
     legend,
-    look,
+    looks,
     panels,
     percent,
     rows,
 )
-
-DEPTH_SHOWN = 0.06  # of accuracy below the best: a rate that loses more is no candidate
 
 
 def dots(
@@ -57,8 +56,7 @@ def dots(
     parts = [(frame, COLORS[0], 3)]
     if backdrop is not None and len(backdrop):
         parts.insert(0, (backdrop, BACKDROP, 1))
-    every = pd.concat([part[by] for part, _, _ in parts]).unique()
-    values = sorted(every) if all(isinstance(v, int | float | np.number) for v in every) else every
+    values = in_order(pd.concat([part[by] for part, _, _ in parts]))
     place = {value: n for n, value in enumerate(values)}
     scale = 100 if metric == "gap" or metric.endswith("accuracy") else 1
     for part, color, order in parts:
@@ -128,7 +126,7 @@ def beside_reported(frame: pd.DataFrame, backdrop: pd.DataFrame) -> Axes:
     ax = along(frame, by="learning_rate", backdrop=backdrop)
     ax.axvspan(1.5e-5, 2.35e-4, color="#F0F0F0", zorder=0, label="the report's Table 1")
     ax.axvspan(2e-5, 3e-5, color=SAID, zorder=0, label="best, says R3")
-    ax.legend(loc="lower right")
+    legend(ax)
     return ax
 
 
@@ -139,53 +137,66 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     seed to the highest.
     """
     ax = axes(ax)
-    counts = {}
-    for n, (value, group) in enumerate(frame.groupby(by)):
-        seeds = group.groupby("learning_rate")["validation_accuracy"]
-        counts[value] = int(seeds.count().max())
-        ends = seeds.min(), seeds.mean(), seeds.max()
-        interval(ax, ends[0].index, ends, label=label(value), capsize=3, **look(n))
+    return name_lines(ax, by, rate_lines(frame, by, ax))
+
+
+def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> dict[Any, int]:
+    """Draw accuracy against learning rate; return how many seeds each value of `by` has."""
+    counts, values = {}, in_order(frame[by])
+    for value, style in looks(by, values).items():
+        seeds = frame[frame[by] == value].groupby("learning_rate")["validation_accuracy"]
+        if value in values:
+            counts[value] = int(seeds.count().max())
+            ends = seeds.min(), seeds.mean(), seeds.max()
+            interval(ax, ends[0].index, ends, label=label(value), capsize=3, **style)
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
     percent(ax.yaxis)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
-    return name_lines(ax, by, counts)
+    return counts
 
 
 def at_own_rates(name: str) -> list[Axes]:
     """Draw what a study's comparison owes to its one learning rate, from the published runs.
 
-    Left: accuracy against the rate, a line a setting, its chosen rate filled in and the study's
-    own dashed; what lies more than `DEPTH_SHOWN` below the best is cut off. Right: the means at
-    the one rate and at the chosen ones, with 95 % intervals.
+    Left: accuracy against the rate, a line a setting, its chosen rate ringed and the study's own
+    dashed. Right, which names the settings and their rates: the means at the one rate, hollow, and
+    at the chosen ones, with 95 % intervals. What lies below the lowest mean is cut off; softmax
+    regression, far below, is left out.
     """
     first, tuned = study(name), study(f"{name}_retuned")
     assert tuned.tuned_by is not None
     left, right = panels(2, width=8.2, sharey=True)
     frame = tuned.tuned_by.recorded().table()
-    rates(frame, by=first.swept, ax=left)
+    frame = frame[frame["depth"] > 0]
+    rate_lines(frame, first.swept, left)
     chosen = tuned.tuned_by.chosen_rates()
-    for n, (value, group) in enumerate(frame.groupby(first.swept, sort=True)):
-        if value in chosen:
-            at = group[group["learning_rate"] == chosen[value]]["validation_accuracy"].mean()
-            left.plot(chosen[value], at, **look(n) | {"ms": 11, "mec": "black", "zorder": 5})
-    left.axvline(first.base.learning_rate, color="#767676", ls="--", lw=1)
-    parts = {f"at {label(first.base.learning_rate)}": first, "at its own rate": tuned}
-    places = {value: n for n, value in enumerate(first.values)}
-    for n, (said, part) in enumerate(parts.items()):
+    values = [value for value in first.values if value != 0]
+    look_of = looks(first.swept, values)
+    for value in values:
+        rate = chosen.get(value)
+        there = frame[(frame[first.swept] == value) & (frame["learning_rate"] == rate)]
+        ring = {"ls": "none", "mfc": "none", "ms": 13, "mew": 2, "zorder": 5}
+        if rate:
+            left.plot(rate, there["validation_accuracy"].mean(), **look_of[value] | ring)
+    left.axvline(first.base.learning_rate, color="#767676", ls="--", lw=1, zorder=0)
+    means = []
+    parts = {f"at {label(first.base.learning_rate)}": (first, "none"), "at its own": (tuned, None)}
+    for n, (said, (part, fill)) in enumerate(parts.items()):
         for value, runs in grouped(part.recorded(), first.swept).items():
-            found = mean_interval([run.best["validation_accuracy"] or 0.0 for run in runs])
-            low, high = (found.low, found.high) if found.n >= FEWEST else (np.inf, np.inf)
-            style = look(n) | {"ls": "none", "ms": 7, "capsize": 4, "label": said}
-            where = places[value] + 0.24 * n - 0.12
-            interval(right, where, (low, found.estimate, high), **style)
-            said = "_"  # one entry for all
-    right.set_xticks(range(len(places)), [label(value) for value in places])
-    right.set(xlabel=NAMES[first.swept], xlim=(-0.5, len(places) - 0.5))
-    tops = [line.get_ydata().max() for line in (*left.get_lines(), *right.get_lines())
-            if len(line.get_ydata()) and line.get_linestyle() != "--"]  # fmt: skip
-    if frame.size:
-        left.set_ylim(max(tops) - DEPTH_SHOWN, max(tops) + 0.005)
-    legend(right, loc="lower right")
+            if value in values:
+                found = mean_interval([run.best["validation_accuracy"] or 0.0 for run in runs])
+                low, high = (found.low, found.high) if found.n >= FEWEST else (np.inf, np.inf)
+                style = look_of[value] | {"ls": "none", "ms": 7, "capsize": 4, "mfc": fill}
+                where = values.index(value) + 0.24 * n - 0.12
+                interval(right, where, (low, found.estimate, high), **style)
+                means.append(found.estimate)
+        right.plot([], [], "o", color="#595959", mfc=fill, label=said)
+    names = [f"{label(v)}: {label(chosen[v])}" if v in chosen else label(v) for v in values]
+    right.set_xticks(range(len(values)), names, rotation=35, ha="right", rotation_mode="anchor")
+    right.set(xlabel=f"{NAMES[first.swept]}: its own rate", xlim=(-0.5, len(values) - 0.5))
+    if means:
+        left.set_ylim(min(means) - 0.01, max(means) + 0.01)
+    legend(right)
     return [left, right]
 
 

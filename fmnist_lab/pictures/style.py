@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ from matplotlib.ticker import FuncFormatter
 
 from fmnist_lab.config import LOSS_WORDS, written
 from fmnist_lab.runs.run import Run
+from fmnist_lab.sweeps.studies import STUDIES
 
 # Okabe & Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -66,6 +68,7 @@ DARK = {
     "#F5D9A8": "#5A4418",
 }
 Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4}  # of a legend
 # Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
 FONT = "DejaVu Sans"
 FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
@@ -173,6 +176,21 @@ def look(n: int) -> dict[str, Any]:
     return {"ms": 5} | {key: kind[n % len(kind)] for key, kind in kinds.items()}
 
 
+def looks(by: str, values: Iterable[Any]) -> dict[Any, dict[str, Any]]:
+    """Return the look of each value of a hyperparameter: its own in every picture.
+
+    The values of the published study come first, so that a part of them keeps its looks.
+    """
+    known = in_order(STUDIES[by].values) if by in STUDIES else []
+    return {value: look(n) for n, value in enumerate(dict.fromkeys([*known, *values]))}
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Return values, each once: numbers in rising order, names as they come."""
+    unique = list(dict.fromkeys(values))
+    return sorted(unique) if all(isinstance(value, Real) for value in unique) else unique
+
+
 def rows(ax: Axes, names: Sequence[str], **how: Any) -> None:
     """Name the rows of a picture, the first at the top."""
     ax.set_yticks(range(len(names)), names, **how)
@@ -193,17 +211,17 @@ def interval(ax: Axes, at: npt.ArrayLike, ends: Ends, *, across: bool = False, *
         ax.errorbar(at, middle, bars, **how)
 
 
-def band(ax: Axes, x: npt.ArrayLike, ends: Ends, n: int, **how: Any) -> None:
-    """Draw the n-th setting's line, with a band between its ends."""
+def band(ax: Axes, x: npt.ArrayLike, ends: Ends, *, color: str, **how: Any) -> None:
+    """Draw a line with a band between its ends."""
     low, middle, high = ends
-    ax.plot(x, middle, **look(n) | how)
-    ax.fill_between(x, low, high, color=look(n)["color"], alpha=0.15, lw=0)
+    ax.plot(x, middle, color=color, **how)
+    ax.fill_between(x, low, high, color=color, alpha=0.15, lw=0)
 
 
-def legend(ax: Axes, **how: Any) -> None:
-    """Add a legend if there is something to name."""
+def legend(ax: Axes) -> None:
+    """Add a legend above the axes, where it lies on nothing, if there is something to name."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(**how)
+        ax.legend(**ABOVE | {"ncols": 3})
 
 
 def counted(value: Any, seeds: int) -> str:
@@ -216,6 +234,4 @@ def grouped(runs: Iterable[Run], by: str) -> dict[Any, list[Run]]:
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         groups.setdefault(getattr(run.config, by), []).append(run)
-    if all(isinstance(value, int | float) for value in groups):
-        return dict(sorted(groups.items()))
-    return groups
+    return {value: groups[value] for value in in_order(groups)}

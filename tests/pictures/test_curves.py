@@ -12,8 +12,9 @@ from matplotlib.legend import Legend
 from fmnist_lab import pictures
 from fmnist_lab.config import Config
 from fmnist_lab.pictures.curves import around_best
-from fmnist_lab.pictures.style import BACKDROP, look
+from fmnist_lab.pictures.style import BACKDROP, label, look, looks
 from fmnist_lab.runs.run import HISTORY, pack
+from fmnist_lab.runs.runs import Runs
 from tests.pictures.seen import drawn, entries, heights, lines, texts
 
 LOSSES = ("cross_entropy", "mse", "mae")
@@ -74,6 +75,24 @@ def test_the_names_count_the_seeds_where_they_differ_and_the_backdrop_has_no_ent
     assert ax.get_lines()[0].get_color() == BACKDROP
 
 
+@pytest.mark.parametrize(("by", "values"), [("loss", ["mae", "mse"]), ("width", [512, 2096])])
+def test_a_value_has_one_look_in_every_picture(made_up_run, by, values):
+    known = looks(by, [])
+    runs = [made_up_run(Config(**{by: value})) for value in values]
+    names = [label(value) for value in values]
+    for draw in (pictures.curves, lambda runs, by: pictures.rates(Runs(runs).table(), by=by)):
+        shown = lines(draw(runs, by=by)) | lines(draw(runs[::-1], by=by))
+        containers = draw(runs, by=by).containers
+        shown |= {bars.get_label(): bars.lines[0] for bars in containers}
+        colors = [shown[name].get_color() for name in names]
+        assert colors == [known[value]["color"] for value in values]
+
+
+def test_a_value_that_no_published_study_has_comes_after_those_that_have_one():
+    known = looks("width", [])
+    assert looks("width", [64]) == known | {64: look(len(known))}
+
+
 def test_settings_are_told_apart_by_colour_and_line_and_marker():
     looks = [look(n) for n in range(8)]
     for part in ("color", "ls", "marker"):
@@ -97,6 +116,28 @@ def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
     ax = pictures.reported(pictures.panels(1)[0], [0.899, 0.897])
     assert [line.get_ydata()[0] for line in ax.get_lines()] == [0.899, 0.897]
     assert texts(ax) == ["the report: 89.7 and 89.9 %"]
+
+
+def test_accuracies_are_shown_from_twelve_points_below_the_best_up(with_curve):
+    runs = [with_curve([0.2, 0.80, 0.84]), with_curve([0.3, 0.85, 0.90], seed=1)]
+    low, high = pictures.curves(runs, by="depth").get_ylim()
+    assert (low, high) == pytest.approx((0.78, 0.91))
+
+
+def test_an_accuracy_that_stays_lower_is_in_sight(with_curve):
+    low, _ = pictures.curves([with_curve([0.5]), with_curve([0.9], depth=2)], by="depth").get_ylim()
+    assert low == pytest.approx(0.49)
+    behind = [with_curve([0.4], depth=3)]
+    low, _ = pictures.curves([with_curve([0.9])], by="depth", backdrop=behind).get_ylim()
+    assert low == pytest.approx(0.39)
+
+
+def test_panels_of_accuracy_share_an_axis_with_room_for_the_highest(with_curve):
+    runs = [with_curve([0.7, 0.9]), with_curve([0.6, 0.8], loss="mse")]
+    for run, top in zip(runs, (0.97, 0.85), strict=True):
+        run.history["train_accuracy"][:] = [0.5, top]
+    for ax in pictures.train_and_validation(runs, by="loss"):
+        assert ax.get_ylim() == pytest.approx((0.78, 0.98))
 
 
 # --- A panel a setting

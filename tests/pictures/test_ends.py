@@ -66,6 +66,14 @@ def test_without_room_at_the_ends_there_is_a_legend():
     assert entries(ax) == [str(n) for n in range(8)]
 
 
+@pytest.mark.parametrize(("count", "above"), [(6, False), (7, True)])
+def test_a_legend_of_many_names_stands_above_the_lines(count, above):
+    ax = drawn({n: [0.2, 0.6] for n in range(count)})
+    assert at_ends(ax) == {}
+    (legend,) = ax.findobj(LineEnds)
+    assert bool(legend.get_window_extent().y0 >= ax.bbox.y1) is above
+
+
 def test_names_are_placed_when_the_picture_is_drawn():
     ax = drawn({1: [0.1, 0.2, 0.3], 2: [0.1, 0.5, 0.8]})
     before = at_ends(ax)["1"]

@@ -6,7 +6,7 @@ import pytest
 
 from fmnist_lab import pictures
 from fmnist_lab.config import Config
-from fmnist_lab.pictures.style import BACKDROP
+from fmnist_lab.pictures.style import BACKDROP, label
 from fmnist_lab.runs import records
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import LOSS_TUNING, STUDIES
@@ -59,6 +59,17 @@ def test_what_a_claim_calls_the_best_stands_on_a_band(made_up_run):
     ax = pictures.dots(Runs(runs).table(), by="depth", best={"D1": [2, 3, 9]})
     assert [(band.get_x() + band.get_width() / 2) for band in ax.patches] == pytest.approx([1, 2])
     assert entries(ax) == ["best, says D1"]
+
+
+def test_where_no_setting_is_called_the_best_there_is_no_legend(made_up_run):
+    ax = pictures.dots(Runs([made_up_run(Config())]).table(), by="depth", best={"D1": [9]})
+    assert ax.get_legend() is None  # and no warning, which would be an error here
+
+
+def test_a_legend_lies_on_nothing(by_rate):
+    ax = pictures.along(Runs(by_rate).table(), by="learning_rate")
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().y0 >= ax.bbox.y1
 
 
 def test_a_point_is_the_mean_over_seeds_at_its_rate(made_up_run):
@@ -206,15 +217,22 @@ def tuned_losses(home, published, made_up_run):
 
 def test_a_study_is_shown_at_its_one_rate_and_at_those_chosen(tuned_losses):
     left, right = pictures.at_own_rates("loss")
-    large = [line for line in left.get_lines() if line.get_markersize() == 11]
-    assert [list(line.get_xdata()) for line in large] == [[tuned_losses]] * 3
-    assert entries(right) == ["at 2.05e-4", "at its own rate"]
-    heights = [line.get_ydata()[0] for line in right.get_lines() if line.get_marker() in "os"]
-    assert heights == pytest.approx([0.8845] * 3 + [0.9045] * 3)
+    rings = [line for line in left.get_lines() if line.get_markersize() == 13]
+    assert [list(line.get_xdata()) for line in rings] == [[tuned_losses]] * 3
+    assert entries(right) == ["at 2.05e-4", "at its own"]
+    means = [bars.lines[0] for bars in right.containers]
+    assert [mean.get_ydata()[0] for mean in means] == pytest.approx([0.8845] * 3 + [0.9045] * 3)
+    assert [mean.get_markerfacecolor() == "none" for mean in means] == [True] * 3 + [False] * 3
+    colors = [line.get_color() for line in rings]
+    assert [mean.get_color() for mean in means] == colors * 2
+    assert left.get_ylim() == pytest.approx((0.8745, 0.9145))
+    rate = label(tuned_losses)
+    assert labels(right.xaxis) == [f"{loss}: {rate}" for loss in ("cross-entropy", "MSE", "MAE")]
 
 
 @pytest.mark.usefixtures("home", "published")
 def test_a_study_that_nobody_tuned_yet_is_shown_empty():
     for ax in pictures.at_own_rates("width"):
         ax.figure.canvas.draw()
-        assert not [line for line in ax.get_lines() if line.get_marker() in "os"]
+        shown = [line for line in ax.get_lines() if line.get_marker() in "os"]
+        assert not any(len(line.get_xdata()) for line in shown)
