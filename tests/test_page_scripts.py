@@ -171,6 +171,26 @@ def test_an_address_that_names_no_setting_is_answered_in_a_sentence(page, addres
 
 
 @pytest.mark.browser
+def test_heights_of_different_losses_are_said_to_be_in_different_units(page, address):
+    page.goto(f"{address}/explorer.html")  # cross-entropy beside MSE
+    said = page.locator("[data-part=units]")
+    expect(said).to_be_empty()
+    page.locator("[name=metric]").select_option("validation_loss")
+    expect(said).to_contain_text("their heights cannot be compared")
+    page.locator("[name=b-loss]").select_option("cross_entropy")
+    expect(said).to_be_empty()
+
+
+@pytest.mark.browser
+def test_curves_of_accuracy_start_twelve_points_below_the_best(page, address):
+    page.goto(f"{address}/explorer.html")
+    best = max(accuracies("mse").max(), accuracies("cross_entropy").max())
+    marks = page.locator("[data-part=curves] text[text-anchor=end]").all_text_contents()
+    lowest = min(map(int, marks))
+    assert 100 * best - 17 <= lowest <= 100 * best - 12  # the axis begins at a round number
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("name", ["toString", "constructor", "nothing"])
 def test_an_address_that_names_no_curve_shows_validation_accuracy(page, address, name):
     page.goto(f"{address}/explorer.html#curve={name}")
@@ -224,6 +244,18 @@ def test_a_second_training_after_a_stop_is_told_as_the_first_was(page, address):
         expect(status).to_contain_text(f"Training {count} network")
         stop.click()
         expect(status).to_contain_text("Stopped")
+
+
+@pytest.mark.browser
+def test_seeds_are_compared_at_the_last_epoch_that_all_have_finished(page, address):
+    page.goto(f"{address}/explorer.html")
+    for name, value in (("seeds", "3"), ("width", "16")):
+        page.locator(f"#page-trainer [name={name}]").fill(value)
+    page.locator("#page-trainer [data-act=main]").click()
+    expect(page.locator(".trainer-spread")).to_contain_text("3 networks classify")
+    page.locator("#page-trainer [data-act=stop]").click()  # most likely within an epoch
+    text = page.inner_text(".trainer-status")
+    assert re.match(r"Stopped\. After \d+ epochs?, 3 networks classify", text), text
 
 
 @pytest.mark.browser

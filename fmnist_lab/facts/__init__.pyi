@@ -1,6 +1,6 @@
 from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method
 from .common import glue, of_runs
-from .equivalences import again, precision
+from .equivalences import again, in_points, precision
 from .explorer import all_settings
 from .images import best_model, overlap, pixels, split, twins
 from .tables import (
@@ -31,6 +31,7 @@ __all__ = [
     "findings",
     "fixed",
     "glue",
+    "in_points",
     "learning_rate",
     "loss",
     "machines",

@@ -52,6 +52,13 @@ def compared(
     return pd.DataFrame(columns, names).rename_axis(columns=corner)
 
 
+def in_points(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `compared` as a page shows it, with p as verdicts write it."""
+    shown = found[["seeds", "mean", "low", "high"]].round(3)
+    p = [f"{p:.2g}" if p >= 0.0001 else "< 0.0001" for p in found["p"]]
+    return shown.rename(columns={"mean": "mean (points)"}).assign(p=p)
+
+
 def precision() -> pd.DataFrame:
     """Return what products in bfloat16 change, a row a network, with 90 % intervals."""
     names, pairs = [], []

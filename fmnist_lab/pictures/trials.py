@@ -13,7 +13,7 @@ from fmnist_lab.verdicts.luck import expected_best
 from fmnist_lab.verdicts.measures import ACCURACY
 
 from .ends import LineEnds
-from .style import NAMES, axes, grouped, label, look, panels, percent
+from .style import NAMES, axes, grouped, label, looks, panels, percent
 
 SHOWN = 0.06  # of accuracy below the best: what loses more with its first trial rises out of sight
 
@@ -33,11 +33,12 @@ def budget(runs: Iterable[Run], *, by: str, ax: Axes | None = None) -> Axes:
     A trial is one of the runs, drawn at random: a learning rate of the grid, at one seed.
     """
     ax = axes(ax)
-    best = {}
-    for n, (value, group) in enumerate(grouped(runs, by).items()):
+    best, groups = {}, grouped(runs, by)
+    look_of = looks(by, groups)
+    for n, (value, group) in enumerate(groups.items()):
         trials = np.arange(1, len(group) + 1)
         best[value] = expected_best(np.array([ACCURACY.of(run) for run in group], float), trials)
-        ax.plot(trials, best[value], label=label(value), markevery=(n, 6), **look(n))
+        ax.plot(trials, best[value], label=label(value), markevery=(n, 6), **look_of[value])
     highest = max((max(line) for line in best.values()), default=1.0)
     ax.set_ylim(highest - SHOWN, highest + SHOWN / 10)
     ax.set_xscale("log", base=2)

@@ -75,6 +75,16 @@ def test_a_setting_is_compared_seed_by_seed(publish, kept):
     assert said["again_alike"] == (expected < 0.05)
 
 
+@pytest.mark.parametrize(
+    ("p", "told"), [(1.0, "1"), (0.0456, "0.046"), (0.0001, "0.0001"), (0.00009, "< 0.0001")]
+)
+def test_no_p_is_rounded_to_nothing(publish, kept, p, told):
+    publish([0.50, 0.52])
+    found = equivalences.again(kept([0.501, 0.519])).assign(p=p)
+    (row,) = equivalences.in_points(found).to_dict("records")
+    assert (row["p"], row["seeds"], row["mean (points)"]) == (told, 2, 0.0)
+
+
 def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publish, kept):
     assert equivalences.again(kept([0.6, 0.6])).empty
     publish([0.5, 0.5], device="GPU")

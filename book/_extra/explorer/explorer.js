@@ -131,7 +131,7 @@ class Explorer {
       <p class="difference" role="status"></p>
       <div class="trainer-charts">
         <figure><figcaption><label>By epoch: <select name="metric">${metrics.join("")}</select></label>
-          </figcaption><div data-part="curves"></div></figure>
+          </figcaption><div data-part="curves"></div><p data-part="units"></p></figure>
         <figure><figcaption>At the best epoch, a circle a run, means with 95 % intervals</figcaption>
           <div data-part="dots"></div></figure>
       </div>
@@ -218,6 +218,11 @@ class Explorer {
     const alt = `${CURVES[this.metric]} by epoch, a line a run, a band from lowest to highest.`;
     const options = { percent: this.metric.endsWith("accuracy"), alt };
     this.find('[data-part="curves"]').innerHTML = curves(groups, options);
+    const kinds = new Set(shown.map(({ values }) => values[fields.indexOf("loss")]));
+    this.find('[data-part="units"]').textContent =
+      this.metric.endsWith("loss") && kinds.size > 1
+        ? "A and B minimise different losses, in different units: their heights cannot be compared."
+        : "";
     this.find('[data-part="dots"]').innerHTML = dots(shown);
     const [left, right] = shown.map(facts);
     const rows = Object.keys(left).map(

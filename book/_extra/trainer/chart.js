@@ -26,15 +26,22 @@ export function ticks(low, high, most) {
   return Array.from({ length: count + 1 }, (_, i) => (first + i) * step);
 }
 
+let drawn = 0; // names the region that a drawing's lines are cut to
+
 /**
  * Returns an SVG drawing of curves: a line a seed, and a band from the lowest to the highest.
+ * Accuracies are shown from 12 points below the best up, lower only if a line's best lies lower, as
+ * the package's pictures do (`pictures.curves.near_best`): the first epochs would hide the rest.
  * @param {Curves[]} groups
  * @param {{top?: number, percent: boolean, alt: string}} options `top` fixes the axis' upper end
  */
 export function curves(groups, { top, percent, alt }) {
   const values = groups.flatMap(({ lines }) => lines.flat()).filter(Number.isFinite);
   const epochs = Math.max(10, ...groups.flatMap(({ lines }) => lines.map((line) => line.length)));
-  const lowest = percent ? Math.min(0.7, ...values) : 0;
+  const best = groups
+    .flatMap(({ kind, lines }) => (kind === "train" ? [] : lines))
+    .map((line) => Math.max(0, ...line.filter(Number.isFinite)));
+  const lowest = percent ? Math.max(0, Math.min(Math.max(...best) - 0.12, Math.min(...best) - 0.01)) : 0;
   const marks = ticks(lowest, top ?? Math.max(1e-3, ...values), 5);
   const [low, high] = [marks[0], marks[marks.length - 1]];
   /** @param {number} epoch */
@@ -53,6 +60,9 @@ export function curves(groups, { top, percent, alt }) {
   for (const epoch of [1, ...ticks(1, epochs, 5).filter((tick) => tick > 1 && tick <= epochs)])
     parts.push(`<text x="${x(epoch)}" y="${HEIGHT - 17}" text-anchor="middle">${epoch}</text>`);
   parts.push(`<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 2}" text-anchor="middle">epoch</text>`);
+  const region = `curves-${++drawn}`;
+  parts.push(`<clipPath id="${region}"><rect x="0" y="0" width="${WIDTH}" height="${HEIGHT - BOTTOM + 2}"/></clipPath>
+    <g clip-path="url(#${region})">`);
   /** @type {{name: string, kind: string, x: number, y: number}[]} */
   const ends = [];
   for (const { name, kind, lines } of groups) {
@@ -72,8 +82,9 @@ export function curves(groups, { top, percent, alt }) {
       if (kind !== "before") parts.push(`<circle class="${kind}" cx="${cx}" cy="${cy}" r="2"/>`);
     }
     const middle = (over[longest - 1] + under[longest - 1]) / 2;
-    ends.push({ name, kind, x: x(longest) + 6, y: y(middle) + 4 });
+    ends.push({ name, kind, x: x(longest) + 6, y: Math.min(y(middle), HEIGHT - BOTTOM) + 4 });
   }
+  parts.push("</g>");
   ends.sort((a, b) => a.y - b.y);
   ends.forEach((end, i) => {
     if (i) end.y = Math.max(end.y, ends[i - 1].y + 13);

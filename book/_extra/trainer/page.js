@@ -230,18 +230,22 @@ class Panel {
     if (look && look.seed === +this.shown.value) this.show(look);
   }
 
-  /** Says in one sentence how far the seeds are apart. */
+  /** Says how far the seeds are apart at the last epoch that all still training have finished. */
   summary() {
-    const last = this.history.flatMap((epochs) => epochs.slice(-1));
-    if (!last.length) return "No epoch is complete yet.";
+    const training = this.history.filter((epochs) => !epochs.at(-1)?.stopped_by);
+    const common = Math.min(Infinity, ...training.map((epochs) => epochs.length));
+    const compared = this.history.map((epochs) => epochs.slice(0, common));
+    const last = compared.flatMap((epochs) => epochs.slice(-1));
+    if (!common) return "No epoch is complete yet.";
     const accuracies = last.map(({ validation }) => validation.accuracy);
-    const lengths = this.history.map((epochs) => epochs.length);
+    const lengths = compared.map((epochs) => epochs.length);
     const [low, high] = [Math.min(...lengths), Math.max(...lengths)];
     const epochs = low === high ? counted(low, "epoch") : `${low} to ${high} epochs`;
     const spread = Math.max(...accuracies) - Math.min(...accuracies);
     const apart =
       last.length > 1 ? `: ${percent(spread)} points apart, from nothing but their seed` : "";
-    return `After ${epochs}, ${counted(last.length, "network")} classify ${range(accuracies)} of the validation images right${apart}.`;
+    const classify = last.length === 1 ? "classifies" : "classify";
+    return `After ${epochs}, ${counted(last.length, "network")} ${classify} ${range(accuracies)} of the validation images right${apart}.`;
   }
 
   /** Draws the curves and the table. */
