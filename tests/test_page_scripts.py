@@ -25,7 +25,8 @@ from fmnist_lab.verdicts import mean_interval, paired_difference
 from tests.built import ROOT, SITE
 from tests.conftest import PATIENCE
 
-SCRIPTS = sorted((ROOT / "book" / "_extra").glob("*/*.js"))
+BOOK = ROOT / "book"
+SCRIPTS = sorted([*(BOOK / "_extra").glob("*/*.js"), *(BOOK / "_static").glob("*.js")])
 
 
 def accuracies(loss: str) -> pd.Series:
@@ -371,6 +372,31 @@ def test_the_scripts_types_are_sound_and_faults_would_be_found(tsc, tmp_path):
     done = subprocess.run([*tsc, *TYPED.split(), *scripts], capture_output=True, text=True)
     found = re.findall(r"(\w+\.js)\(\d+,\d+\): error TS", done.stdout)
     assert found == list(faulty), done.stdout
+
+
+@pytest.mark.browser
+def test_a_page_is_printed_in_its_light_colours(page, address):
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address}/width.html")
+    theme = "document.documentElement.dataset.theme"
+    page.wait_for_function(f"{theme} == 'dark'")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(theme) == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(theme) == "dark"
+    page.emulate_media(color_scheme="light")
+
+
+@pytest.mark.browser
+def test_the_table_of_all_claims_is_printed_to_its_end(page, address):
+    page.goto(f"{address}/claims.html")
+    page.set_viewport_size({"width": 1123, "height": 794})  # A4, landscape, at 96 a inch
+    hidden = "e => e.scrollHeight - e.clientHeight"
+    table = page.locator(".ledger")
+    assert table.evaluate(hidden) > 0  # it scrolls on a screen
+    page.emulate_media(media="print")
+    assert table.evaluate(hidden) == 0
+    page.emulate_media(media="screen")
 
 
 @pytest.mark.browser

@@ -6,7 +6,6 @@ from .curves import (
     jumps,
     loss_and_accuracy,
     near_lowest,
-    reported,
     step_losses,
     train_and_validation,
 )
@@ -20,6 +19,7 @@ from .settings import (
     beside_reported,
     dots,
     rates,
+    reported,
     roughness,
 )
 from .speed import speed

@@ -130,17 +130,6 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
     return drawn
 
 
-def reported(ax: Axes, accuracies: Sequence[float]) -> Axes:
-    """Mark accuracies (fractions) that the report prints, a dashed line each, named once."""
-    for accuracy in accuracies:
-        ax.axhline(accuracy, color="#595959", ls="--", lw=0.8)
-    said = " and ".join(f"{100 * accuracy:.1f}" for accuracy in sorted(accuracies))
-    ax.annotate(f"the report: {said} %", (1, max(accuracies)), xycoords=ax.get_yaxis_transform(),
-                xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9,
-                color="#595959")  # fmt: skip
-    return ax
-
-
 def loss_and_accuracy(
     histories: Mapping[str, Mapping[str, Sequence[float | None]]],
     drawn: Sequence[Axes] | None = None,

@@ -15,7 +15,7 @@ from fmnist_lab.pictures.curves import around_best
 from fmnist_lab.pictures.style import BACKDROP, label, look, looks
 from fmnist_lab.runs.run import HISTORY, pack
 from fmnist_lab.runs.runs import Runs
-from tests.pictures.seen import drawn, entries, heights, lines, texts
+from tests.pictures.seen import drawn, entries, heights, lines
 
 LOSSES = ("cross_entropy", "mse", "mae")
 
@@ -110,12 +110,6 @@ def test_a_loss_that_is_not_finite_is_a_gap_in_its_curve(with_curve):
 def test_the_ticks_of_an_accuracy_are_not_rounded(with_curve, fraction, shown):
     ax = pictures.curves([with_curve([0.5, 0.9])], by="depth")
     assert ax.yaxis.get_major_formatter()(fraction) == shown
-
-
-def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
-    ax = pictures.reported(pictures.panels(1)[0], [0.899, 0.897])
-    assert [line.get_ydata()[0] for line in ax.get_lines()] == [0.899, 0.897]
-    assert texts(ax) == ["the report: 89.7 and 89.9 %"]
 
 
 def test_accuracies_are_shown_from_twelve_points_below_the_best_up(with_curve):

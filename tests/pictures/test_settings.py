@@ -172,6 +172,12 @@ def test_no_runs_are_an_empty_picture(picture):
 # --- Beside what a report prints
 
 
+def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
+    ax = pictures.reported(pictures.panels(1)[0], [0.899, 0.897])
+    assert [line.get_ydata()[0] for line in ax.get_lines()] == [0.899, 0.897]
+    assert texts(ax) == ["the report: 89.7 and 89.9 %"]
+
+
 def test_runs_stand_beside_the_printed_figure_with_their_prediction_interval():
     values = [0.89, 0.90, 0.895]
     ax = pictures.beside_printed({"validation": values}, {"validation": [0.899]})
