@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run, identify
+from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster, crew, studies
-from fmnist_lab.sweeps.progress import duration
 from fmnist_lab.sweeps.study import Study
 from fmnist_lab.sweeps.sweep import COMMON, FailedRuns
 
@@ -48,7 +49,9 @@ def run(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     top = Parser(prog="python -m fmnist_lab", description=__doc__)
-    commands = top.add_subparsers(required=True)
+    top.add_argument("--version", action="version", version=f"fmnist-lab {version('fmnist-lab')}")
+    top.set_defaults(command=top.print_help)
+    commands = top.add_subparsers()
 
     fetch = commands.add_parser("data", help="find or fetch Fashion-MNIST and verify it")
     fetch.set_defaults(command=show_data)
@@ -57,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     overview.set_defaults(command=list_studies)
 
     run = commands.add_parser("run", help="train what is missing of a study")
-    run.add_argument("name", metavar="STUDY", nargs="?", help=", ".join(studies.STUDIES))
+    run.add_argument("name", metavar="STUDY", nargs="?", help="which; left out, they are listed")
     run.add_argument("--all", action="store_true", help="of all studies, one after the other")
     run.add_argument("--seeds", type=number, help="how many seeds; the study's own if left out")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -66,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help=f"train on a Dask cluster: tcp://host:port; else ${cluster.VARIABLE}",
     )
-    run.add_argument("--list", action="store_true", help="show what exists and what is missing")
+    instead = run.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="show what exists and what is missing")
+    instead.add_argument("--csv", metavar="FILE", type=Path, help="write a table with a row a run")
     for name in names():
         if name != "seed":
             run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
@@ -115,11 +120,15 @@ def run_studies(
     device: str,
     scheduler: str | None,
     list: bool,
+    csv: Path | None,
     **given: Any,
 ) -> None:
     """Train what is missing of a study or of all and print their results, or list it."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
     varied |= {} if seeds is None else {"seeds": seeds}
+    if not (name or all or varied):
+        list_studies()
+        return
     if all == (name is not None) or (all and varied):
         raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
     # The tuned ones come after those that tune them, without which they have no settings.
@@ -128,17 +137,20 @@ def run_studies(
     if list:
         list_settings(chosen, device, scheduler)
         return
-    failed: dict[Config, str] = {}
+    found, failed = Runs(), dict[Config, str]()
     for study in chosen:
         try:
-            frame = study.runs(device=device, scheduler=scheduler).table()
+            runs = study.runs(device=device, scheduler=scheduler)
         except FailedRuns as fault:
             failed |= fault.failed
             continue
-        shown = frame.groupby([*study.grid])[["validation_accuracy", "best_epoch"]].agg(
-            ["mean", "count"]
-        )
-        print(f"{study.name}\n{shown.to_string()}")
+        found += runs
+        grouped = runs.table().groupby([*study.grid])[["validation_accuracy", "best_epoch"]]
+        print(f"{study.name}\n{grouped.agg(['mean', 'count']).to_string()}")
+    if csv is not None:
+        csv.write_text(found.table().to_csv(index=False))
+        print(f"A table of all runs is in {csv}.", file=sys.stderr)
+    print(f"Your own runs are kept in {records.home() / 'runs'}.", file=sys.stderr)
     if failed:
         raise FailedRuns(failed)
 
@@ -163,7 +175,7 @@ def list_settings(chosen: Iterable[Study], device: str, scheduler: str | None) -
                 line += f", missing seeds {', '.join(str(c.seed) for c in lacking)}"
             if lacking and not address:
                 seconds = crew.Worker.here(device).seconds(lacking)
-                line += f": at most {duration(seconds)}" + " on one core" * (device == "cpu")
+                line += f": {crew.at_most(seconds)}" + " on one core" * (device == "cpu")
             print(line)
             missing |= dict.fromkeys(lacking)
     if not missing:

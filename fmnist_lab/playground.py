@@ -30,8 +30,8 @@ from .runs import records
 from .runs.predictions import Predictions
 from .runs.run import HISTORY, Run
 from .runs.runs import Runs
-from .sweeps.crew import Crew, Worker, insisted
-from .sweeps.progress import duration, settings_text
+from .sweeps.crew import Crew, Worker, at_most, insisted
+from .sweeps.progress import settings_text
 from .sweeps.sweep import loaded, locked
 from .training import environment, trainer
 from .training.evaluation import CHUNK
@@ -211,7 +211,7 @@ class Playground(widgets.VBox):
             known = records.load(config, KEPT) is not None
             seconds = Worker.here("cpu").seconds([config])
             self._say("On record: nothing to train." if known else
-                      f"{duration(seconds)} at most on one core.")  # fmt: skip
+                      f"It takes {at_most(seconds)} on one core.")  # fmt: skip
 
 
 def control(name: str) -> Any:

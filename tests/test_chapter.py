@@ -415,7 +415,7 @@ def test_a_chapter_trains_what_is_missing_once(trained, capsys):
     small = parameters(width=8, depth=1, train_size=200, epochs=1, seeds=1, device="cpu")
     runs = Chapter("width", small).runs()
     assert [run.config for run in runs] == trained
-    assert capsys.readouterr().err.startswith("Training 1 run(s) on cpu: about ")
+    assert capsys.readouterr().err.startswith("Training 1 run(s) on cpu: under 10 s.")
     assert Chapter("width", small).runs() == runs
     assert len(trained) == 1
     assert capsys.readouterr().err == ""

@@ -160,7 +160,7 @@ def test_the_playground_trains_and_stops_by_clicking(
     before = runs_in(store)
     page = opened("playground", browser, address)
     run_all(page)
-    expect(page.get_by_text("at most on one core.")).to_be_visible()
+    expect(page.get_by_text(" on one core.")).to_be_visible()
 
     for name, value in (("width", "8"), ("epochs", "9999"), ("patience", "9999")):
         field = page.get_by_label(name, exact=True)

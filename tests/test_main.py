@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fmnist_lab import data
@@ -84,7 +86,27 @@ def test_without_the_data_set_the_one_error_is_all_that_is_said(say, monkeypatch
     assert say("data") == (2, "", "no source works: do this.\n")
 
 
-# --- list
+# --- what there is
+
+
+def test_without_a_command_the_help_is_shown(say):
+    code, out, err = say()
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: python -m fmnist_lab ")
+    for command in ("data", "list", "run", "export"):
+        assert f"\n    {command} " in out
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr() == (f"fmnist-lab {version('fmnist-lab')}\n", "")
+
+
+@pytest.mark.parametrize("command", [["list"], ["run"], ["run", "--list"]])
+def test_the_studies_are_listed(say, command):
+    assert say(*command)[:2] == say("list")[:2]
 
 
 def test_list_says_what_each_study_asks_and_what_the_report_says_of_it(say):
@@ -98,7 +120,9 @@ def test_list_says_what_each_study_asks_and_what_the_report_says_of_it(say):
 # --- run
 
 
-def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothing(say, trained):
+def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothing(
+    say, trained, home
+):
     code, out, err = say("run", "width", *SMALL, "--seeds", 1, "--device", "cpu")
     wanted = replace(
         WIDTH.base,
@@ -106,7 +130,7 @@ def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothin
     )  # fmt: skip
     assert code == 0
     assert trained == [wanted]
-    assert err.startswith("Training 1 run(s) on cpu: about ")
+    assert err.startswith("Training 1 run(s) on cpu: under 10 s.")
     run = records.load(wanted)
     assert run is not None
     assert out.splitlines()[0] == "width"
@@ -114,8 +138,24 @@ def test_run_trains_what_is_missing_and_shows_the_result_and_again_trains_nothin
     assert out.splitlines()[-1].split() == [
         *("8", f"{run.best['validation_accuracy']:.6f}".rstrip("0"), "1", "2.0", "1"),
     ]
-    assert say("run", "width", *SMALL, "--seeds", 1) == (0, out, "")
+    kept = f"Your own runs are kept in {home / 'runs'}.\n"
+    assert err.endswith(kept)
+    assert say("run", "width", *SMALL, "--seeds", 1) == (0, out, kept)
     assert len(trained) == 1
+
+
+def test_run_writes_its_runs_as_a_table(say, trained, tmp_path, home):
+    file = tmp_path / "runs.csv"
+    code, _, err = say("run", "width", *SMALL, "--seeds", 2, "--csv", file)
+    assert code == 0
+    assert err.splitlines()[-2:] == [
+        f"A table of all runs is in {file}.",
+        f"Your own runs are kept in {home / 'runs'}.",
+    ]
+    shown = ["id", "seed", "epochs_run", "validation_accuracy"]
+    pd.testing.assert_frame_equal(pd.read_csv(file)[shown], records.find(trained).table()[shown])
+    code, _, err = say("run", "width", *SMALL, "--seeds", 2, "--csv", tmp_path / "no" / "folder")
+    assert (code, err) == (2, f"{tmp_path / 'no' / 'folder'} fails: No such file or directory.\n")
 
 
 def test_run_keeps_the_parts_that_the_study_shows(say, trained):
@@ -137,9 +177,9 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "width",
-        "  width=128: 2 of 3 runs on record, missing seeds 1: at most 2.1 min on one core",
-        "  width=100: 0 of 3 runs on record, missing seeds 0, 1, 2: at most 5.0 min on one core",
-        "Training 4 run(s) on cpu: about 3.6 min at most.",
+        "  width=128: 2 of 3 runs on record, missing seeds 1: at most 2.2 min on one core",
+        "  width=100: 0 of 3 runs on record, missing seeds 0, 1, 2: at most 5.1 min on one core",
+        "Training 4 run(s) on cpu: at most 3.7 min.",
     ]
     records.save(of_width(128, 1))
     assert say("run", "width", "--seeds", 3, "--width", 128, "--list") == (
@@ -287,7 +327,7 @@ def test_run_all_trains_every_study_and_what_its_tuning_leads_to(say, three_stud
     ]  # fmt: skip
     assert last.startswith("Training 8 run(s) on cpu: ")
     code, out, err = say("run", "--all")
-    assert (code, err) == (0, "")
+    assert (code, len(err.splitlines())) == (0, 1)  # where they are
     assert [line for line in out.splitlines() if line in studies.STUDIES] == [*studies.STUDIES]
     asked, _ = three_studies
     assert [len(configs) for configs in asked] == [2, 6, 2]
@@ -302,13 +342,15 @@ def test_run_all_goes_on_after_a_run_that_fails_and_names_it(say, three_studies,
     failing.add(studies.STUDIES[of].configs()[0])
     code, _, err = say("run", "--all")
     assert code == 1
-    first, second = err.splitlines()
+    _, first, second = err.splitlines()
     assert first == "1 run(s) failed; all others are trained and kept."
     assert second.endswith(": no luck")
     assert sum(map(len, asked)) == kept + 1 + (of == "plain")
 
 
-@pytest.mark.parametrize("arguments", [[], ["width", "--all"], ["--all", "--width", "8"]])
+@pytest.mark.parametrize(
+    "arguments", [["--width", "8"], ["width", "--all"], ["--all", "--width", "8"]]
+)
 def test_run_takes_one_study_or_all_of_them(say, arguments):
     sentence = "run takes the name of a study, or --all and nothing that varies one.\n"
     assert say("run", *arguments) == (2, "", sentence)

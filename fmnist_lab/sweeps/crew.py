@@ -19,7 +19,7 @@ from fmnist_lab.training.model import parameter_count
 from . import cluster
 from .progress import duration, estimate, settings_text, speed
 
-STARTING = 5.0  # seconds that a process takes until it trains: it imports PyTorch
+STARTING = 5.0  # seconds until a process trains: it imports PyTorch and loads the images
 LONGEST = 24 * 3600.0  # seconds that a sweep may take at most without being asked for expressly
 ANYWAY = "FMNIST_LAB_ANYWAY"  # the environment variable that asks for it
 # What a process holds whatever it trains: PyTorch and the images, in both types. Measured with
@@ -123,8 +123,8 @@ class Crew:
     def estimate_text(self, missing: Sequence[Config]) -> str:
         """Say how many runs are to be trained and how long that takes at most."""
         devices = ", ".join(sorted({worker.device for worker in self.workers}))
-        seconds = duration(self.seconds(missing))
-        return f"Training {len(missing)} run(s) on {devices}: about {seconds} at most{self.called}."
+        takes = at_most(self.seconds(missing))
+        return f"Training {len(missing)} run(s) on {devices}: {takes}{self.called}."
 
     def admit(self, missing: Sequence[Config]) -> None:
         """Raise `TooLarge` for a run that no worker has memory for, and for what takes days."""
@@ -162,6 +162,12 @@ def assemble(device: str, executor: Executor | None, address: str | None) -> Ite
     else:
         own = Worker.here(device)
         yield Crew([own] * (environment.usable_cpus() if own.device == "cpu" else 1))
+
+
+def at_most(seconds: float) -> str:
+    """Say how long it takes to start and to train for so many seconds, if no run stops early."""
+    seconds += STARTING
+    return "under 10 s" if seconds < 10 else f"at most {duration(seconds)}"
 
 
 def insisted() -> bool:

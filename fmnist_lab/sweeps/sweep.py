@@ -54,6 +54,13 @@ class FailedRuns(PlainError):
         super().__init__("\n".join([said, *lines]))
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a notebook's Stop, during a sweep."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Stopped. Finished runs are kept; running the cell again continues."]
+
+
 def sweep(
     configs: Sequence[Config],
     *,
@@ -84,7 +91,10 @@ def sweep(
                 crew.admit(missing)
             if progress:
                 print(crew.estimate_text(missing), file=sys.stderr)
-            train_all(missing, keep, device, crew, progress)
+            try:
+                train_all(missing, keep, device, crew, progress)
+            except KeyboardInterrupt:
+                raise Interrupted from None
     return records.find(configs, keep)
 
 

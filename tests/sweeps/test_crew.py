@@ -73,10 +73,10 @@ def an_hour(monkeypatch):
 @pytest.mark.usefixtures("an_hour")
 def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
     monkeypatch.setattr(crew, "speed", lambda device, precision: 1.0)
-    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.0 min")):
+    for cores, text in ((1, "3.0 h"), (2, "1.5 h"), (8, "60.1 min")):
         monkeypatch.setattr(environment, "usable_cpus", lambda cores=cores: cores)
         with crew.assemble("cpu", None, None) as together:
-            expected = f"Training 3 run(s) on cpu: about {text} at most."
+            expected = f"Training 3 run(s) on cpu: at most {text}."
             assert together.estimate_text(SEEDS) == expected
 
 
@@ -84,18 +84,18 @@ def test_the_estimate_of_a_sweep_counts_the_cores_it_uses(monkeypatch):
 @pytest.mark.parametrize(
     ("workers", "said"),
     [
-        ([("cuda", 1.0)], "on cuda: about 3.0 h"),
-        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: about 3.0 h"),  # the one stack is one's to train
-        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: about 45.0 min"),
-        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: about 45.0 min"),
-        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: about 15.0 min"),
+        ([("cuda", 1.0)], "on cuda: at most 3.0 h"),
+        ([("cuda", 1.0), ("cuda", 1.0)], "on cuda: at most 3.0 h"),  # it is one stack
+        ([("cpu", 1.0), ("cpu", 3.0)], "on cpu: at most 45.1 min"),
+        ([("cpu", 1.0), ("cuda:0", 3.0)], "on cpu, cuda:0: at most 45.1 min"),
+        ([("cpu", 1.0)] * 2 + [("cpu", 4.0)] * 3, "on cpu: at most 15.1 min"),
     ],
 )
 def test_workers_share_the_time_by_their_speed_and_no_more_of_them_than_there_are_stacks(
     workers, said
 ):
     together = Crew([worker(device, speed) for device, speed in workers], called=" on all")
-    assert together.estimate_text(SEEDS) == f"Training 3 run(s) {said} at most on all."
+    assert together.estimate_text(SEEDS) == f"Training 3 run(s) {said} on all."
 
 
 def test_seeds_are_stacked_where_every_worker_has_a_gpu():
@@ -197,6 +197,14 @@ def test_what_is_done_before_processes_have_started_needs_none(monkeypatch):
     for seconds, count in ((crew.STARTING / 3 - 0.01, 1), (crew.STARTING / 3 + 0.01, 2)):
         monkeypatch.setattr(crew, "estimate", lambda config, speeds, seconds=seconds: seconds)
         assert Crew([worker("cpu", 1.0)] * 2).at_once(SEEDS) == count
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "under 10 s"), (4.9, "under 10 s"), (5.0, "at most 10 s"), (85.0, "at most 1.5 min")],
+)
+def test_the_start_counts_and_seconds_are_not_told_apart(seconds, said):
+    assert crew.at_most(seconds) == said
 
 
 @pytest.mark.parametrize("word", ["0", "no", "yes", "2"])

@@ -182,7 +182,7 @@ def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
         codes = {"ctrl-c": [130], "kill": [-signal.SIGKILL], "out of memory": [0, 1]}
         assert process.returncode in codes.get(kind, [0]), said
         assert "Traceback" not in said
-        assert said.startswith(f"Training {len(configs)} run(s) on cpu: about ")
+        assert said.startswith(f"Training {len(configs)} run(s) on cpu: ")
         assert f"/{len(configs)} runs [" in said
         if kind == "ctrl-c":
             last = "Stopped. Finished runs are kept; the same command continues.\n"

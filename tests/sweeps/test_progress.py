@@ -73,17 +73,19 @@ def test_a_widget_is_shown_only_where_a_person_watches(kernel, session, live, mo
         monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
     if session:
         monkeypatch.setenv("JPY_SESSION_NAME", session)
-    made = []
+    made, told = [], Bar()
 
     def make(name, **options):
         made.append(name)
-        return nullcontext()
+        return nullcontext(told)
 
     for name in ("auto_bar", "text_bar"):
         monkeypatch.setattr(progress, name, partial(make, name))
-    with progress.bar(1, progress=True):
-        pass
+    with progress.bar(1, progress=True) as shown:
+        shown.advance(SEEDS[0], 1, 1)
     assert made == ["auto_bar" if live else "text_bar"]
+    rate = "2.05e\N{NON-BREAKING HYPHEN}4" if live else "2.05e-4"  # no line breaks in it
+    assert f" rate {rate} " in told.text
 
 
 configs = st.builds(
