@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from fmnist_lab.runs.records import find
 from fmnist_lab.runs.runs import Runs
@@ -20,6 +20,8 @@ PUBLISHED = "published"  # the value of `seeds` that takes as many as are on rec
 PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
 # papermill writes this line at the head of the cell with the values it was given.
 INJECTED = "# Parameters\n"
+# What it writes there beside them with --inject-paths.
+PATHS = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 # Settings nobody has trained yet start with this many seeds: the fewest that give an interval
 # anyone would look at.
 NEW_SEEDS = 3
@@ -29,6 +31,23 @@ class ParameterError(ConfigError):
     """A notebook parameter that cannot be used; shown as its message alone."""
 
 
+class Stale:
+    """What a name stands for that belongs to earlier parameters: who uses it is told so."""
+
+    def __init__(self, name: str):
+        self._sentence = (
+            f"{name} belongs to earlier parameters: run the cells that lead to it again."
+        )
+
+    def __repr__(self) -> str:
+        return self._sentence
+
+    def _refuse(self, *arguments: object) -> NoReturn:
+        raise ParameterError(self._sentence)
+
+    __call__ = __getattr__ = __getitem__ = __iter__ = __len__ = _refuse
+
+
 class Chapter:
     """One study as a notebook shows it.
 
@@ -36,8 +55,8 @@ class Chapter:
     Raises `ParameterError`, naming every fault at once.
     """
 
-    def __init__(self, name: str, namespace: Mapping[str, Any]):
-        self.published = study(name)
+    def __init__(self, name: str, namespace: dict[str, Any]):
+        self.published, self.namespace = study(name), namespace
         given = {key: number(namespace[key]) for key in PARAMETERS if key in namespace}
         faults = unknown_parameters()
         self.device = given.pop("device", "auto")
@@ -55,6 +74,7 @@ class Chapter:
         except ConfigError as fault:
             faults.append(str(fault).replace(f"{SEEDS}.", f'{SEEDS}, or "{PUBLISHED}".'))
         if faults:
+            forget(namespace)
             raise ParameterError("\n".join(faults))
         if as_published:
             # With its defaults a chapter never trains, whatever is published so far.
@@ -65,7 +85,11 @@ class Chapter:
 
     def runs(self) -> Runs:
         """Return the chapter's runs; what is not on record is trained first."""
-        return sweep(self.configs, keep=self.study.keep, device=self.device)
+        try:
+            return sweep(self.configs, keep=self.study.keep, device=self.device)
+        except BaseException:  # interrupted, too large, failed
+            forget(self.namespace)
+            raise
 
     def backdrop(self) -> Runs:
         """Return the published sweep's other runs, to be shown behind the chapter's own.
@@ -78,7 +102,7 @@ class Chapter:
         return find(config for config in self.published.configs() if config not in own)
 
 
-def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
+def numbers(namespace: dict[str, Any], **bounds: Bounds) -> list[Any]:
     """Return the parameters of a notebook that has no runs: these numbers, in this order.
 
     `namespace` is the notebook's `globals()`. Raises `ParameterError`, naming every fault at once:
@@ -90,28 +114,42 @@ def numbers(namespace: Mapping[str, Any], **bounds: Bounds) -> list[Any]:
         if not allowed.admit(given[name]):
             faults.append(f"{name} is {shown(given[name])}; it must be {allowed}.")
     if faults:
+        forget(namespace, tuple(bounds))
         raise ParameterError("\n".join(faults))
     return [allowed.kind(given[name]) for name, allowed in bounds.items()]
+
+
+def forget(namespace: dict[str, Any], known: Sequence[str] = PARAMETERS) -> None:
+    """Make stale all but parameters that cells have assigned: none draws old runs under new ones."""
+    for cell in cells_run():
+        for name in assigned_names(cell):
+            if name not in (*known, *PATHS):
+                namespace[name] = Stale(name)
 
 
 def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     """Return a sentence for each name in the parameters cells that is not a `known` parameter.
 
-    The cells are found in IPython's history: the last one that sets the last of `known`, and
-    papermill's after it, as it was last run. Outside IPython there is nothing to find.
+    The cells are the last one that sets the last of `known`, and papermill's after it, as it was
+    last run.
     """
+    cells = cells_run()
+    assigned = [assigned_names(cell) for cell in cells]
+    own = [n for n, found in enumerate(assigned) if known[-1] in found][-1:]
+    later = range(own[0] + 1, len(cells)) if own else ()
+    injected = [n for n in later if cells[n].startswith(INJECTED)][-1:]
+    given = dict.fromkeys(name for n in own + injected for name in assigned[n])
+    return [unknown_name(name, known) for name in given if name not in (*known, *PATHS)]
+
+
+def cells_run() -> list[str]:
+    """Return the cells that were run, this one too, from IPython's history: none outside it."""
     try:
         from IPython import get_ipython
     except ImportError:
         return []
     shell = get_ipython()
-    cells = list(shell.history_manager.input_hist_raw) if shell else []
-    assigned = [assigned_names(cell) for cell in cells]
-    own = [n for n, found in enumerate(assigned) if known[-1] in found][-1:]
-    later = range(own[0] + 1, len(cells)) if own else ()
-    injected = [n for n in later if cells[n].startswith(INJECTED)][-1:]
-    unknown = [name for n in own + injected for name in assigned[n] if name not in known]
-    return [unknown_name(name, known) for name in dict.fromkeys(unknown)]
+    return list(shell.history_manager.input_hist_raw) if shell else []
 
 
 def assigned_names(cell: str) -> list[str]:
@@ -126,4 +164,5 @@ def assigned_names(cell: str) -> list[str]:
             targets += statement.targets
         elif isinstance(statement, ast.AnnAssign):
             targets.append(statement.target)
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+    parts = [part for target in targets for part in ast.walk(target)]  # of a tuple each
+    return [p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)]

@@ -133,17 +133,22 @@ class Config:
 
 
 def number(value: Any) -> Any:
-    """Return the number that a text says, also in a list; anything else as it is.
+    """Return the number, or the list or tuple of numbers, that a text says; all else as it is.
 
-    A command line gives texts, and so does papermill's `-y` for 1e-3, which is none of YAML 1.1's
-    numbers. What is allowed is checked with the rest.
+    A command line gives texts, and so does papermill for a tuple and for `-y` with 1e-3, which is
+    none of YAML 1.1's numbers. What is allowed is checked with the rest.
     """
     if isinstance(value, list | tuple):
         return [number(one) for one in value]
+    if not isinstance(value, str):
+        return value
     for kind in (int, float):
-        if isinstance(value, str):
-            with suppress(ValueError):
-                return kind(value)
+        with suppress(ValueError):
+            return kind(value)
+    inner = value[1:-1]
+    if value in (f"[{inner}]", f"({inner})") and not {*"[]()"} & {*inner}:  # lists within are none
+        parts = [number(part) for part in inner.split(",") if part.strip()]
+        return value if any(isinstance(part, str) for part in parts) else parts
     return value
 
 

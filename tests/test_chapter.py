@@ -275,6 +275,48 @@ def test_a_corrected_cell_is_read_as_it_was_last_run(shell):
     assert run_cells(shell, parameters_cell(), ASK) == "fine"
 
 
+@pytest.mark.parametrize("names", [["INPUT"], ["OUTPUT"], ["INPUT", "OUTPUT"]])
+def test_the_paths_that_papermill_writes_beside_the_parameters_pass(shell, names):
+    """As with --inject-input-path, --inject-output-path and --inject-paths."""
+    paths = "".join(f"PAPERMILL_{name}_PATH = 'a.ipynb'\n" for name in names)
+    assert run_cells(shell, parameters_cell(), f"# Parameters\n{paths}", ASK) == "fine"
+
+
+SEEN = """
+import fmnist_lab
+chapter = fmnist_lab.Chapter("width", globals())
+runs, backdrop = chapter.runs(), chapter.backdrop()
+frame = runs.table()
+"""
+LOOKS = ["print(len(runs))", "print(backdrop[0])", "print(*runs)", "print(frame['width'])",
+         "print(*largest)", "chapter.runs()", "fmnist_lab.pictures.curves(runs, by='width')"]  # fmt: skip
+ALL = [parameters_cell(), SEEN, "largest = [run for run in runs if run.config.width == 512]"]
+
+
+@pytest.mark.parametrize("why", ["refused", "unknown", "interrupted"])
+def test_after_a_fault_no_later_cell_shows_old_runs_under_new_parameters(
+    why, shell, published, made_up_run, monkeypatch
+):
+    publish(published, made_up_run, *({"width": width} for width in (128, 512)))
+    assert run_cells(shell, *ALL, "print(len(runs), len(largest))") == "2 1"
+    with monkeypatch.context() as patch:
+        if why == "interrupted":
+            patch.setattr(chapter, "sweep", interrupt)
+        injected = {"refused": "width = 'abc'", "unknown": "wdth = 3"}.get(why, "width = 512")
+        assert run_cells(shell, parameters_cell(), f"# Parameters\n{injected}\n", SEEN)
+        for look in LOOKS:
+            (sentence,) = run_cells(shell, look).splitlines()
+            name, said = sentence.split(maxsplit=1)
+            assert name in look
+            assert said == "belongs to earlier parameters: run the cells that lead to it again."
+        assert run_cells(shell, "runs").startswith("Out[")
+    assert run_cells(shell, *ALL, "print(len(runs), len(largest))") == "2 1"
+
+
+def interrupt(*arguments: object, **options: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_names_that_other_cells_assign_are_no_parameters(shell):
     after = ["# Parameters of a plot\nsize: int = 3", "%config Completer.x = 2", "a, b = 1, 2"]
     assert run_cells(shell, "x = 1", parameters_cell(), *after, ASK, ASK).endswith("fine\nfine")
@@ -285,6 +327,7 @@ def test_names_that_other_cells_assign_are_no_parameters(shell):
     [
         ("width: int = 3  # help\nloss = 'mse'", ["width", "loss"]),
         ("a = b = 1", ["a", "b"]),
+        ("(a, b), *c = d", ["a", "c", "b"]),
         ("a.b = 1\nc[0] = 2\nprint(3)", []),
         ("def f():\n    inside = 1", []),
         ("%matplotlib inline", []),
@@ -340,6 +383,11 @@ def test_a_notebooks_own_number_may_be_at_both_ends_and_no_further(given, taken)
 def test_a_rate_may_be_written_as_papermills_yaml_reads_it(text):
     given = yaml.safe_load(f"learning_rate: {text}")  # 1e-3 is a text in YAML 1.1
     assert Chapter("learning_rate", given).study.values == (1e-3,)
+
+
+def test_a_tuple_may_be_given_to_papermill_which_writes_it_as_a_text():
+    given = parameters(width=str((512, 1024)))
+    assert Chapter("width", given).study.values == (512, 1024)
 
 
 # --- Which runs

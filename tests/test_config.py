@@ -232,9 +232,12 @@ def test_a_config_cannot_be_changed():
         *(("5", 5), ("-5", -5), ("1e3", 1000.0), ("2.05e-5", 2.05e-5), ("mse", "mse"), ("", "")),
         *((5, 5), (1.0, 1.0), (True, True), (None, None)),
         (["64", "1e-3", "x", 8], [64, 1e-3, "x", 8]),
+        *(("(512, 1024)", [512, 1024]), ("(512,)", [512]), ("[64, 1e-3 ]", [64, 1e-3])),
+        *(("[]", []), ("()", []), ("(", "("), ("[1)", "[1)"), ("('mse',)", "('mse',)")),
+        *(("[1, [2]]", "[1, [2]]"), ("1, 2", "1, 2"), ("[" * 5000 + "]" * 5000,) * 2),
     ],
 )
-def test_a_text_that_says_a_number_is_read_as_one(text, value):
+def test_a_text_that_says_a_number_or_a_list_of_them_is_read_as_one(text, value):
     assert repr(config.number(text)) == repr(value)
 
 
