@@ -2,6 +2,9 @@
 
 import ast
 import re
+import shlex
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ import nbformat
 import papermill
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
+from nbconvert.exporters import ScriptExporter
 
 from fmnist_lab.chapter import PARAMETERS
 from fmnist_lab.training import environment
@@ -80,20 +85,63 @@ def test_there_are_chapters():
     assert NOTEBOOKS
 
 
+# As JupyterLab writes it, but for Python's version, which differs from one machine to another.
+# Without it nbconvert makes a .txt of a notebook.
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+
+
 @each_notebook
-def test_the_file_is_a_valid_notebook_for_the_python3_kernel(path):
+def test_the_file_is_a_valid_notebook_of_python_as_jupyterlab_writes_it(path):
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)  # cell ids keep diffs small
-    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata == METADATA
+
+
+@each_notebook
+def test_it_converts_to_a_script_that_ipython_reads(path):
+    script, resources = ScriptExporter().from_filename(str(path))
+    assert resources["output_extension"] == ".py"
+    compile(TransformerManager().transform_cell(script), str(path), "exec")
+    code = [line for cell in cells(path, "code") for line in cell.source.splitlines()]
+    assert set(code) <= set(script.splitlines())
+
+
+def test_the_commit_hook_takes_out_what_a_run_in_jupyterlab_leaves(tmp_path):
+    source = ROOT / "book" / "width.ipynb"
+    notebook = nbformat.read(source, as_version=nbformat.NO_CONVERT)
+    notebook.metadata.language_info.version = "3.99.0"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = 3
+            cell.outputs = [nbformat.v4.new_output("stream", text="trained")]
+    saved = tmp_path / "width.ipynb"
+    nbformat.write(notebook, saved)
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = {hook["id"]: hook for repo in settings["repos"] for hook in repo["hooks"]}
+    words = [*shlex.split(hooks["nbstripout"]["entry"]), str(saved)]
+    subprocess.run([sys.executable, "-m", *words], check=True)
+    assert saved.read_text() == source.read_text()
 
 
 @each_notebook
 def test_it_is_committed_without_outputs(path):
-    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     with_outputs = [c.source for c in cells(path, "code") if c.outputs or c.execution_count]
     assert not with_outputs, "run nbstripout on it"
-    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
 @each_notebook
