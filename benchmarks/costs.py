@@ -25,19 +25,16 @@ print(time.perf_counter() - start, count)
 """
 MEMORY = """
 import torch
-from fmnist_lab.training.model import initial_network, parameter_count
+from fmnist_lab.config import Config
+from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.shapes import parameter_count
 from fmnist_lab.training.stack import Stack
+from fmnist_lab.training.steps import Training
 networks = [initial_network(1, 128, seed) for seed in range(4)]
-stack = Stack(networks, torch.device("cpu"), torch.float32)
-held, todo = {}, list(vars(stack).values())
-while todo:
-    thing = todo.pop()
-    if isinstance(thing, torch.Tensor):
-        storage = thing.untyped_storage()
-        held[storage.data_ptr()] = storage.nbytes()
-    elif isinstance(thing, (list, tuple)):
-        todo += thing
-print(sum(held.values()) / (4 * parameter_count(1, 128)))
+pixels, targets = torch.rand(1, 784), torch.rand(10, 1)
+training = Training(Stack.of(networks, pixels, targets), pixels, targets, Config(train_size=1))
+largest = [tensor for tensor in training.held() if tensor.numel() >= training.stack.flat.numel()]
+print(sum({id(t): t.nbytes for t in largest}.values()) / (4 * parameter_count(1, 128)))
 """
 SWEEP = """
 import sys, time

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmnist_lab.training.stack import fused_adam
+from fmnist_lab.training import optimizers
 
-from .processes import Processes
 from .work import LEARNING_RATE, Timed, Work, wait
 
 Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # how, of what, into what
@@ -40,13 +39,6 @@ class Products(Timed):
         wait(self.work.device)
 
 
-class ProductsInProcesses(Processes):
-    """Those of several seeds, on all cores."""
-
-    def __init__(self, work: Work):
-        super().__init__(Products, work)
-
-
 def products(sizes: list[tuple[int, int]], batch: int, **kind: Any) -> list[Product]:
     """Return the products of one step; `kind` is the operands' `dtype` and `device`."""
     forward: list[Product] = []
@@ -70,20 +62,11 @@ class Adam(Timed):
         self.count = work.workload.steps * work.workload.seeds
         self.device = work.workload.device
         shape = 2, work.workload.parameters
-        self.flat, self.gradient = torch.rand(shape, device=self.device).unbind()
-        self.moments = [torch.zeros_like(self.flat), torch.zeros_like(self.flat)]
-        self.step = torch.zeros((), device=self.device)
+        flat, gradient = torch.rand(shape, device=self.device).unbind()
+        self.step = list(optimizers.Adam(flat).step(flat, gradient, LEARNING_RATE))
 
     def epoch(self) -> None:
-        first, second = self.moments
         for _ in range(self.count):
-            self.step += 1
-            fused_adam(self.flat, self.gradient, first, second, self.step, LEARNING_RATE)
+            for operation in self.step:
+                operation()
         wait(self.device)
-
-
-class AdamInProcesses(Processes):
-    """Those of several seeds, on all cores."""
-
-    def __init__(self, work: Work):
-        super().__init__(Adam, work)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
-from .work import LEAST, Timed, Trainer, Work, Workload, loss, share
+from .processes import Processes
+from .trainers import Entry
+from .work import LEAST, InTurn, Timed, Trainer, Work, Workload, loss, share
 
 
 class State(TypedDict):
@@ -28,10 +31,12 @@ class Host:
 
     timed: Timed
 
-    def __init__(self, where: str, folder: Path, workload: Workload):
-        module, name = where.split(":")
-        self.make = getattr(import_module(f".{module}", __package__), name)
-        self.workload = workload
+    def __init__(self, entry: Entry, folder: Path, workload: Workload):
+        module, name = entry.where.split(":")
+        kind = getattr(import_module(f".{module}", __package__), name)
+        alone = kind if entry.floor else partial(InTurn, kind)
+        kinds = {"together": kind, "in turn": alone, "processes": partial(Processes, alone)}
+        self.make, self.floor, self.workload = kinds[entry.seeds], entry.floor, workload
         self.pixels, self.labels = np.load(folder / "pixels.npy"), np.load(folder / "labels.npy")
 
     def start(self, limit: float, images: int | None = None) -> State:
@@ -63,8 +68,9 @@ class Host:
     def state(self) -> State:
         """Return what the trainer has done."""
         images = self.work.workload.images
-        if not isinstance(self.timed, Trainer):
+        if self.floor:
             return {"images": images, "steps": None, "parameters": None, "loss": None}
+        assert isinstance(self.timed, Trainer)
         return {
             "images": images,
             "steps": self.timed.steps(),

@@ -90,7 +90,7 @@ def measure(
         stack.callback(judge.close)
         taking_part = {n: entry for n, entry in entries(workload).items() if n in names}
         for name, entry in taking_part.items():
-            remotes[name] = Remote(Host, entry.where, folder, workload)
+            remotes[name] = Remote(Host, entry, folder, workload)
             stack.callback(remotes[name].close)
             try:
                 state: State = remotes[name].ask("start", limit)
@@ -135,7 +135,7 @@ class Judge:
     """Knows the loss to expect: that of the expert's loop on the same images."""
 
     def __init__(self, workload: Workload, folder: Path):
-        self.given = SINGLE["expert"].where, folder, replace(workload, seeds=1)
+        self.given = SINGLE["expert"], folder, replace(workload, seeds=1)
         self.losses: dict[int, float] = {}
         self.remote: Remote | None = None
 

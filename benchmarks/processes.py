@@ -7,11 +7,14 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from .remote import Remote
-from .work import Timed, Work
+from .work import Floats, Timed, Trainer, Work
 
 
-class Processes(Timed):
+class Processes(Trainer):
     """Does the work of some of the seeds in each process, all processes at once."""
 
     def __init__(self, kind: Callable[[Work], Timed], work: Work):
@@ -31,6 +34,16 @@ class Processes(Timed):
 
     def epoch(self) -> None:
         self.ask("epoch")
+
+    def steps(self) -> int:
+        (steps,) = set(self.ask("steps"))
+        return steps
+
+    def parameters(self) -> int:
+        return sum(self.ask("parameters"))
+
+    def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
+        return np.concatenate(self.ask("logits", pixels))
 
     def cpu_seconds(self) -> float:
         return super().cpu_seconds() + sum(self.ask("cpu_seconds"))

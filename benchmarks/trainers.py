@@ -15,6 +15,7 @@ class Entry:
     label: str
     what: str
     floor: bool = False  # part of the work, not a trainer
+    seeds: str = "together"  # or "in turn", or in "processes", one a core: how it trains several
 
 
 SINGLE = {
@@ -44,13 +45,16 @@ SINGLE = {
 
 SEEDS = {
     "ours": Entry(
-        "ours:OursInProcesses", "fmnist-lab, processes", "one process a core, as a sweep does"
+        "ours:Ours", "fmnist-lab, processes", "one process a core, as a sweep does",
+        seeds="processes",
     ),
     "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack"),
-    "ours_in_turn": Entry("ours:OursInTurn", "fmnist-lab, in turn", "one seed after another"),
+    "ours_in_turn": Entry(
+        "ours:Ours", "fmnist-lab, in turn", "one seed after another", seeds="in turn"
+    ),
     "jax": Entry("peers.jax:JaxSeeds", "JAX, expert", "vmap over the seeds"),
-    "expert": Entry("peers.torch_loops:ExpertInTurn", "PyTorch, expert", "one seed after another"),
-}
+    "expert": replace(SINGLE["expert"], what="one seed after another", seeds="in turn"),
+}  # fmt: skip
 
 # Of products with bfloat16 operands, and beside them, in the same turns, our own in float32.
 ROUNDED = {
@@ -71,9 +75,7 @@ ON_GPU = {
 SEEDS_ON_GPU = {
     "ours": SEEDS["ours_stack"],
     **{name: SEEDS[name] for name in ("ours_in_turn", "jax", "expert")},
-    "graphs": Entry(
-        "peers.torch_graphs:GraphsInTurn", "PyTorch, CUDA graph", "one seed after another"
-    ),
+    "graphs": replace(ON_GPU["graphs"], what="one seed after another", seeds="in turn"),
 }
 
 FLOORS = {
@@ -86,7 +88,7 @@ FLOORS = {
 }
 
 SEEDS_FLOORS = {
-    name: replace(floor, where=f"{floor.where}InProcesses", what=f"{floor.what}; on all cores")
+    name: replace(floor, seeds="processes", what=f"{floor.what}; on all cores")
     for name, floor in FLOORS.items()
 }
 

@@ -9,17 +9,18 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fmnist_lab.training.shapes import INPUT_DIM, OUTPUT_DIM, layer_sizes, parameter_count
+
 IMAGES = 48_000  # an epoch of the book's training split
 LEARNING_RATE = 2.05e-4  # of Adam; its other settings are PyTorch's defaults:
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-CLASSES, PIXELS = 10, 784
+CLASSES, PIXELS = OUTPUT_DIM, INPUT_DIM
 JUDGED = 500  # training images on which a trainer's loss is checked
 LEAST = 5  # steps that a share of an epoch has at least
 
@@ -60,13 +61,12 @@ class Workload:
     @property
     def sizes(self) -> list[tuple[int, int]]:
         """Return (inputs, outputs) of each layer."""
-        dims = [PIXELS, *[self.width] * self.depth, CLASSES]
-        return list(pairwise(dims))
+        return layer_sizes(self.depth, self.width)
 
     @property
     def parameters(self) -> int:
         """Return the weights and biases of one network."""
-        return sum(inputs * outputs + outputs for inputs, outputs in self.sizes)
+        return parameter_count(self.depth, self.width)
 
 
 WORKLOADS = {

@@ -8,4 +8,5 @@ from .runs.runs import Runs
 from .sweeps.studies import STUDIES, study
 from .sweeps.study import Study
 from .sweeps.sweep import network, sweep
-from .training.model import FashionClassifier, parameter_count
+from .training.model import FashionClassifier
+from .training.shapes import parameter_count

@@ -28,7 +28,7 @@ from benchmarks.trainers import (
     entries,
 )  # fmt: skip
 from benchmarks.work import IMAGES, WORKLOADS, Workload, prepare, share
-from fmnist_lab.training.model import parameter_count
+from fmnist_lab.training.shapes import parameter_count
 from tests.counter import Counter
 
 # 10 steps an epoch, the last of them smaller.
@@ -55,7 +55,7 @@ def named(workload, trainers, *, called=""):
     return [
         pytest.param(
             workload,
-            entry.where,
+            entry,
             id=f"{called}{name}",
             marks=[
                 pytest.mark.skipif(absent(name), reason=f"{NEEDED.get(name)} is not installed"),
@@ -77,7 +77,7 @@ def folder(data_root, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def expected(folder):
     """The loss after an epoch of each workload, by the expert's loop."""
-    host = Host(SINGLE["expert"].where, folder, TINY)
+    host = Host(SINGLE["expert"], folder, TINY)
     return host.build(TINY.images)["loss"]
 
 
@@ -86,7 +86,7 @@ def expected(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("workload", "where"),
+    ("workload", "entry"),
     [
         *named(TINY, SINGLE),
         *named(TINY_SEEDS, SEEDS, called="seeds-"),
@@ -97,13 +97,13 @@ def expected(folder):
     ],
 )
 def test_a_trainer_takes_the_steps_with_the_network_and_its_loss_falls(
-    workload, where, folder, expected
+    workload, entry, folder, expected
 ):
     with limited(
         workload.cores, workload.threads, workload.device
     ):  # others' libraries are not for this process
-        other = any(where.startswith(f"peers.{name}:") for name in NEEDED)
-        remote = (Remote if other else Here)(Host, where, folder, workload)
+        other = any(entry.where.startswith(f"peers.{name}:") for name in NEEDED)
+        remote = (Remote if other else Here)(Host, entry, folder, workload)
     try:
         started = remote.ask("start", 0.0, workload.images)
         assert started["steps"] == 10
@@ -165,12 +165,6 @@ def test_a_loss_may_be_as_far_from_the_experts_as_seen(loss):
     measure.check(cast(State, state), TINY, 1.0)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_a_workload_has_the_reports_network(name):
-    workload = WORKLOADS[name]
-    assert workload.parameters == parameter_count(workload.depth, workload.width)
-
-
 # --- Floors
 
 
@@ -194,7 +188,7 @@ def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
     [*((name, TINY, 0) for name in FLOORS), ("products", TINY_SEEDS, 2)],
 )
 def test_a_floor_has_no_loss_and_uses_all_cores(name, workload, processes, folder):
-    host = Host(entries(workload)[name].where, folder, workload)
+    host = Host(entries(workload)[name], folder, workload)
     before = len(multiprocessing.active_children())
     try:
         assert host.build(300)["loss"] is None
@@ -220,9 +214,9 @@ def test_a_share_is_a_round_number_of_steps_that_fits_in_the_limit(seconds_a_ste
 
 
 def test_a_slow_trainer_is_given_fewer_images_and_a_fast_one_all(folder):
-    where = FLOORS["adam"].where
-    assert Host(where, folder, TINY).start(limit=0.0)["images"] == 5 * 32
-    assert Host(where, folder, TINY).start(limit=60.0)["images"] == 300
+    adam = FLOORS["adam"]
+    assert Host(adam, folder, TINY).start(limit=0.0)["images"] == 5 * 32
+    assert Host(adam, folder, TINY).start(limit=60.0)["images"] == 300
 
 
 def test_the_time_of_a_share_is_scaled_to_the_epoch():

@@ -20,7 +20,8 @@ from fmnist_lab.runs.records import read_published
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.training.losses import LOSSES
 from fmnist_lab.training.model import FashionClassifier
-from fmnist_lab.training.stack import Stack, Training
+from fmnist_lab.training.stack import Stack
+from fmnist_lab.training.steps import Training
 from fmnist_lab.verdicts import mean_interval, paired_difference
 from tests.built import ROOT, SITE
 from tests.conftest import PATIENCE
@@ -315,16 +316,16 @@ def test_the_pages_trainer_has_the_packages_loss_curve(fashion, loss, depth):
     )
     torch.manual_seed(depth)
     network = FashionClassifier(784, depth, 16, 10)
-    stack = Stack([network], torch.device("cpu"), torch.float32)
     pixels, labels = fashion.images[:IMAGES], fashion.labels[:IMAGES]
     targets = torch.eye(10)[:, labels]
+    stack = Stack.of([network], pixels, targets)
     training = Training(stack, pixels, targets, config)
     orders = [torch.randperm(IMAGES) for _ in range(EPOCHS)]
     ours = []
     parts = [part for layer in network.linears() for part in (layer.weight.mT, layer.bias)]
     flat = torch.cat([part.detach().reshape(-1) for part in parts]).tolist()
     for order in orders:
-        logits = training.epoch(order[None])[0]
+        logits = torch.cat(list(training.epoch(order[None])), 2)[0]
         ours.append(float(LOSSES[loss].value(logits, targets[:, order]).mean()))
     given = {
         "depth": depth, "width": 16, "flat": flat, "pixels": pixels.flatten().tolist(),

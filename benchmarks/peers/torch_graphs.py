@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.work import InTurn, Work, wait
+from benchmarks.work import Work, wait
 
 from .torch_loops import Expert
 
@@ -59,10 +59,3 @@ class Graphs(Expert):
             rows.copy_(part)
             graph.replay()
         wait(self.device)
-
-
-class GraphsInTurn(InTurn):
-    """Trains the seeds one after another."""
-
-    def __init__(self, work: Work):
-        super().__init__(Graphs, work)

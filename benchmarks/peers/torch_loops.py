@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from benchmarks.work import LEARNING_RATE, Floats, InTurn, Trainer, Work, wait
+from benchmarks.work import LEARNING_RATE, Floats, Trainer, Work, wait
 from fmnist_lab import data
 from fmnist_lab.sources import locate
 from fmnist_lab.training.model import initial_network
@@ -109,10 +109,3 @@ class Expert(Loop):
     def epoch(self) -> None:
         order = torch.randperm(len(self.images), device=self.device)
         self.train((self.images[rows], self.labels[rows]) for rows in order.split(self.batch))
-
-
-class ExpertInTurn(InTurn):
-    """Trains the seeds one after another."""
-
-    def __init__(self, work: Work):
-        super().__init__(Expert, work)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from fmnist_lab.config import ConfigError
 from fmnist_lab.pictures.speed import OURS, number, order
-from fmnist_lab.training.model import parameter_count
+from fmnist_lab.training.shapes import parameter_count
 
 from .common import NAN, Facts, framed
 

@@ -16,7 +16,7 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, WIDTH_TUNING, study
 from fmnist_lab.training.losses import LOSSES
-from fmnist_lab.training.model import INPUT_DIM, parameter_count
+from fmnist_lab.training.shapes import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum, paired_difference
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import CHANCE

@@ -14,7 +14,7 @@ import torch
 
 from fmnist_lab.config import PRECISIONS, Config, ConfigError, shown
 from fmnist_lab.training import environment
-from fmnist_lab.training.model import parameter_count
+from fmnist_lab.training.memory import training_bytes
 
 from . import cluster
 from .progress import duration, estimate, settings_text, speed
@@ -44,14 +44,8 @@ def resolve(device: str) -> str:
 
 
 def memory(config: Config, members: int = 1) -> float:
-    """Return the bytes that training a stack of `members` needs at its peak, at most about.
-
-    A parameter is there five times a member (`Stack`), and nine times more while one that has
-    stopped is evaluated and its weights are packed; in bfloat16 rounded copies come on top.
-    """
-    copies = 36 + 20 * members + (4 + 4 * members) * (config.precision == "bfloat16")
-    layers = 2 * config.depth * config.width * config.batch_size * 4 * members
-    return BYTES_AT_REST + copies * parameter_count(config.depth, config.width) + layers
+    """Return the bytes that training a stack of `members` needs at its peak, at most about."""
+    return BYTES_AT_REST + training_bytes(config, members)
 
 
 def free(device: str) -> float:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
 
 from fmnist_lab.config import Config
 
-from .model import parameter_count
-from .stack import Stack
+from .shapes import parameter_count
 
 # A step of at least this much arithmetic is worth a second thread: below it, threads wait for
 # each other longer than they compute (measured: 1 x 128 slows down, 2 x 512 at batch 256 gains).
@@ -49,18 +50,32 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1  # macOS and Windows
 
 
-def environment(stack: Stack) -> dict[str, Any]:
-    """Return what a reader needs to know to repeat a run that this process trained in a stack."""
+def environment(
+    device: torch.device, operands: torch.dtype, seeds: Collection[int]
+) -> dict[str, Any]:
+    """Return what a reader needs to know to repeat a run that this process trained.
+
+    `seeds` are those of the stack that it began in: roundings may depend on who trains together.
+    """
     return {
         "commit": commit(),
-        "device": name(stack.flat.device, torch.get_num_threads()),
+        "device": name(device, torch.get_num_threads()),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "fmnist_lab": version("fmnist-lab"),
-        "precision": str(stack.operands.dtype).removeprefix("torch."),
+        "precision": str(operands).removeprefix("torch."),
         "python": platform.python_version(),
-        "stack": stack.size,
+        "seeds": ranges(seeds),
+        "stack": len(seeds),
         "torch": torch.__version__,
     }
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return whole numbers as a line of at most 150 characters: 0-4, 7, 9-11."""
+    ordered = enumerate(sorted(numbers))
+    runs = [[n for _, n in run] for _, run in groupby(ordered, lambda pair: pair[1] - pair[0])]
+    said = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+    return shorten(", ".join(said), 150, placeholder=" …")
 
 
 def name(device: torch.device | str, threads: int) -> str:

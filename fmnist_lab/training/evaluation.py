@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,15 @@ from torch import Tensor
 
 from fmnist_lab.data import Data
 
+from .layers import run
 from .losses import CLASSES, LOSSES
-from .model import INPUT_DIM, OUTPUT_DIM
+from .shapes import INPUT_DIM, OUTPUT_DIM
 from .stack import Stack
 
 # Images evaluated at once: the activations of 2 x 4192 stay under 17 MB a layer and member.
 CHUNK = 1000
+# Bytes an image that scoring an epoch takes: logits, targets and what lies between, five times.
+SCORED = 5 * 4 * OUTPUT_DIM
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,32 @@ class Images:
         return cls(data.images.to(operands), targets, data.test_images.to(operands), test_targets)
 
 
-def predict(
-    stack: Stack, pixels: Tensor, indices: Tensor, between: Callable[[], None] = lambda: None
-) -> Tensor:
-    """Return the logits (S, 10, N) of the images at `indices` (S, N).
+class Chunk:
+    """Makes logits of a number of images at a time."""
 
-    `between` is called before each chunk of them; what it raises leaves the rest undone.
-    """
-    logits = stack.flat.new_empty(stack.size, OUTPUT_DIM, indices.shape[1])
-    sizes = {chunk.shape[1] for chunk in indices.split(CHUNK, 1)}
-    gathered = {n: pixels.new_empty(stack.size, n, INPUT_DIM) for n in sizes}
-    buffers = {n: stack.buffers(n) for n in sizes}
-    for chunk, part in zip(indices.split(CHUNK, 1), logits.split(CHUNK, 2), strict=True):
-        between()
-        images = gathered[chunk.shape[1]]
-        torch.index_select(pixels, 0, chunk.reshape(-1), out=images.view(-1, INPUT_DIM))
-        part.copy_(stack.forward([images.mT, *buffers[chunk.shape[1]]]))
-    return logits
+    def __init__(self, stack: Stack, images: int):
+        self.images = stack.operands.new_empty(stack.size, images, INPUT_DIM)
+        buffers = stack.buffers(images, deltas=False)
+        layers = stack.layers(self.images.mT, buffers)
+        self.operations = [operation for layer in layers for operation in layer.forward()]
+        self.outputs = buffers[-1].values
+        self.held = [self.images, *(signal.values for signal in buffers)]
+
+    def logits(self, pixels: Tensor, indices: Tensor) -> Tensor:
+        """Return the logits (S, 10, n) of the images at `indices` (S, n), until the next call."""
+        rows = self.images.view(-1, INPUT_DIM)
+        torch.index_select(pixels, 0, indices.reshape(-1), out=rows)
+        run(self.operations)
+        return self.outputs
+
+
+def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Iterator[Tensor]:
+    """Yield the logits (S, 10, n) of the images at `indices` (S, N), a chunk of them at a time."""
+    parts = indices.split(CHUNK, 1)
+    chunks = {n: Chunk(stack, n) for n in {part.shape[1] for part in parts}}
+    for part in parts:
+        logits = chunks[part.shape[1]].logits(pixels, part)
+        yield logits.to(stack.flat.dtype, copy=True)
 
 
 def score(logits: Tensor, targets: Tensor, indices: Tensor, loss: str) -> tuple[Tensor, Tensor]:
@@ -80,7 +92,7 @@ def evaluate(
     metrics = {}
     for name, (pixels, targets, part) in of.items():
         indices = part.to(pixels.device).unsqueeze(0)  # (1, N)
-        logits = predict(stack, pixels, indices)
+        logits = torch.cat(list(predict(stack, pixels, indices)), 2)  # (1, 10, N)
         losses, right = score(logits, targets, indices, loss)
         metrics[f"{name}_loss"] = finite(losses.mean().item())
         metrics[f"{name}_accuracy"] = finite(right.mean().item())

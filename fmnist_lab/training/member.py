@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data, generator, split
@@ -18,7 +17,7 @@ from fmnist_lab.runs.run import HISTORY, Run, pack
 from .environment import environment
 from .evaluation import Images, evaluate, finite
 from .losses import CLASSES
-from .stack import Stack
+from .steps import Training
 
 
 @dataclass
@@ -26,6 +25,7 @@ class Member:
     """One network's bookkeeping while it trains."""
 
     config: Config
+    together: Sequence[int]  # the seeds of the stack that it began in
     order: torch.Generator  # shuffles its training images
     train: Tensor  # (train_size,) indices
     validation: Tensor  # (12000,) indices
@@ -34,12 +34,13 @@ class Member:
     )
     step_losses: list[float] = field(default_factory=list)
     best_epoch: int = 0
+    lowest: float = math.inf  # the validation loss of that epoch
 
     @classmethod
-    def of(cls, config: Config) -> Member:
+    def of(cls, config: Config, together: Sequence[int]) -> Member:
         train, validation = split(config.seed)
         order = generator(config.stream_seed("order"), "order")
-        return cls(config, order, train[: config.train_size], validation)
+        return cls(config, together, order, train[: config.train_size], validation)
 
     def shuffled(self) -> Tensor:
         """Return the training images' indices in a new order."""
@@ -49,11 +50,11 @@ class Member:
         """Append an epoch's metrics; return whether its validation loss is the lowest yet."""
         for name, value in zip(HISTORY, row, strict=True):
             self.history[name].append(finite(value))
-        losses = [math.inf if loss is None else loss for loss in self.history["validation_loss"]]
-        improved = losses[-1] < min(losses[:-1], default=math.inf)
-        if improved:
-            self.best_epoch = len(losses)
-        return improved
+        loss = self.history["validation_loss"][-1]
+        if loss is None or loss >= self.lowest:
+            return False
+        self.lowest, self.best_epoch = loss, len(self.history["seconds"])
+        return True
 
     def latest(self) -> dict[str, float | None]:
         """Return the last epoch's metrics."""
@@ -70,25 +71,24 @@ class Member:
 
 
 def conclude(
-    stack: Stack, index: int, member: Member, data: Data, images: Images, keep: frozenset[str]
+    training: Training, index: int, member: Member, data: Data, images: Images, keep: frozenset[str]
 ) -> Run:
     """Evaluate a member that has stopped, `index` in its stack, and return its Run."""
     parts = {"train": member.train, "validation": member.validation}
-    chosen = stack.select([index])
+    chosen = training.stack.select([index])
     last, logits = evaluate(chosen, images, parts, member.config.loss)
     best = dict(last) if member.best_epoch else dict.fromkeys(last)
     bulky: dict[str, str] = {}
     if member.best_epoch:
         if member.best_epoch < len(member.history["seconds"]):  # else it is the last
-            chosen = stack.select([index], best=True)
+            chosen = training.stack.select([index], training.best)
             best, logits = evaluate(chosen, images, parts, member.config.loss)
         if "predictions" in keep:
             probability, classes = torch.softmax(logits, CLASSES).max(CLASSES)
             halves = torch.cat([classes, (probability * 255).round()])
             bulky["predictions"] = pack(halves.to(torch.uint8).cpu().numpy())
         if "weights" in keep:
-            weights = parameters_to_vector(chosen.network(0).parameters())
-            bulky["weights"] = pack(weights.detach().numpy())
+            bulky["weights"] = pack(chosen.flat.float().cpu().numpy())
     if "step_losses" in keep:
         with np.errstate(over="ignore"):  # beyond 65,504 float16 holds infinity
             bulky["step_losses"] = pack(np.array(member.step_losses, np.float16))
@@ -100,6 +100,6 @@ def conclude(
         best_epoch=member.best_epoch,
         best=best,
         last=last,
-        environment=environment(stack),
+        environment=environment(chosen.flat.device, chosen.operands.dtype, member.together),
         **bulky,
     )

@@ -9,19 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import vector_to_parameters
 
-INPUT_DIM = 784  # 28 x 28 pixels
-OUTPUT_DIM = 10  # classes
-
-
-def layer_sizes(depth: int, width: int) -> list[tuple[int, int]]:
-    """Return (inputs, outputs) of each linear layer of a network with `depth` hidden layers."""
-    dims = [INPUT_DIM, *[width] * depth, OUTPUT_DIM]
-    return list(itertools.pairwise(dims))
-
-
-def parameter_count(depth: int, width: int) -> int:
-    """Return the number of weights and biases."""
-    return sum(inputs * outputs + outputs for inputs, outputs in layer_sizes(depth, width))
+from .shapes import INPUT_DIM, OUTPUT_DIM
 
 
 class FashionClassifier(nn.Module):
@@ -45,6 +33,12 @@ class FashionClassifier(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
 
+def empty_network(depth: int, width: int) -> FashionClassifier:
+    """Return a network of that shape whose parameters hold no numbers."""
+    with torch.device("meta"):
+        return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+
+
 def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifier:
     """Build a freshly initialised network on the CPU, drawn from a generator of its own.
 
@@ -52,8 +46,7 @@ def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifie
     global generator is not used, because runs may train in threads of one process.
     """
     generator = torch.Generator().manual_seed(torch_seed)
-    with torch.device("meta"):  # do not draw weights that are replaced at once
-        network = FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+    network = empty_network(depth, width)  # do not draw weights that are replaced at once
     network.to_empty(device="cpu")
     with torch.no_grad():
         for linear in network.linears():  # as nn.Linear does, which takes no generator

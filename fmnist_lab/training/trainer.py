@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 import torch
+from torch import Tensor
 
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data, generator
@@ -16,7 +17,8 @@ from fmnist_lab.runs.run import Run
 from .evaluation import Images, predict, score
 from .member import Member, conclude
 from .model import FashionClassifier, initial_network
-from .stack import Stack, Training
+from .stack import Stack
+from .steps import Training
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,6 @@ class Epoch:
     number: int  # 1-based
     metrics: dict[int, dict[str, float | None]]  # seed -> this epoch's history entries
     finished: list[Run]  # members that stopped after this epoch
-
-
-class Stopped(Exception):
-    """Raised between batches when the training is to stop."""
 
 
 def train(
@@ -50,74 +48,61 @@ def train(
     Who sets `stop`, in whatever thread, ends the training before the next batches: the epoch under
     way is dropped, an Epoch without metrics says which was the last, and another has the Runs, as
     of configs with so many `epochs`. Neither comes if no epoch was finished.
-
-    Raises `ValueError` if the configs differ in more than the seed, or share one.
     """
-    config = common(configs)
+    config = configs[0]  # what they share
     operands = torch.bfloat16 if config.precision == "bfloat16" else dtype
     images = Images.of(data, dtype, operands)
-    members = [Member.of(c) for c in configs]
-    stack = Stack([initial(c) for c in configs], images.pixels.device, dtype, operands)
+    members = [Member.of(c, [each.seed for each in configs]) for c in configs]
+    stack = Stack.of([initial(c) for c in configs], images.pixels, images.targets)
     training = Training(stack, images.pixels, images.targets, config)
-
-    def between() -> None:
-        if stop is not None and stop.is_set():
-            raise Stopped
-
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
+        stack = training.stack
         before = stack.flat if stop is None else stack.flat.clone()
-        order = torch.stack([member.shuffled() for member in members]).to(
-            stack.flat.device
-        )  # (S, N)
+        order = torch.stack([member.shuffled() for member in members]).to(stack.flat.device)
         validation = torch.stack([member.validation for member in members]).to(order.device)
-        try:
-            logits = training.epoch(order, between)  # (S, 10, N)
-            unseen = predict(stack, images.pixels, validation, between)
-        except Stopped:
+        logits = joined(training.epoch(order), stop)  # (S, 10, N)
+        unseen = joined(predict(stack, images.pixels, validation), stop)
+        if logits is None or unseen is None:
             break
-        losses, correct = score(logits, images.targets, order, config.loss)  # (S, N) each
+        seen = score(logits, images.targets, order, config.loss)  # (S, N) each
         judged = score(unseen, images.targets, validation, config.loss)
-        means = torch.stack(
-            [losses.mean(1), correct.mean(1), *(part.mean(1) for part in judged)], 1
-        )
+        means = torch.stack([each.mean(1) for each in (*seen, *judged)], 1)
         rows = means.tolist()  # the epoch's only wait for the device
         seconds = (time.perf_counter() - started) / len(members)
         finished = []
         for index, member in enumerate(members):
             if "step_losses" in keep:
-                member.step_losses += [
-                    part.mean().item() for part in losses[index].split(config.batch_size)
-                ]
+                steps = seen[0][index].split(config.batch_size)
+                member.step_losses += torch.stack([step.mean() for step in steps]).tolist()
             if member.note([*rows[index], seconds]):
-                stack.keep_best(index)
+                training.keep_best(index)
             if member.stopped_by():
-                finished.append(conclude(stack, index, member, data, images, keep))
+                finished.append(conclude(training, index, member, data, images, keep))
         yield Epoch(number, {m.config.seed: m.latest() for m in members}, finished)
         left = [index for index, member in enumerate(members) if not member.stopped_by()]
         if not left:
             return
         if finished:
-            members, stack = [members[index] for index in left], stack.select(left)
-            training = Training(stack, images.pixels, images.targets, config)
+            members, training = [members[index] for index in left], training.select(left)
     trained = number - 1  # `stop` was set
     if trained:
         yield Epoch(trained, {}, [])
         stack.flat.copy_(before)
         for member in members:
             member.config = replace(member.config, epochs=trained)
-        runs = [conclude(stack, n, member, data, images, keep) for n, member in enumerate(members)]
+        runs = [conclude(training, n, each, data, images, keep) for n, each in enumerate(members)]
         yield Epoch(trained, {}, runs)
 
 
-def common(configs: Sequence[Config]) -> Config:
-    """Return the first config after checking that all differ in their seed and nothing else."""
-    first = configs[0]
-    if any(replace(config, seed=first.seed) != first for config in configs):
-        raise ValueError("a stack's configs must differ in nothing but their seed.")
-    if len({config.seed for config in configs}) < len(configs):
-        raise ValueError("a stack's configs must have different seeds.")
-    return first
+def joined(parts: Iterator[Tensor], stop: Event | None) -> Tensor | None:
+    """Return the parts (S, 10, n) side by side, or None if `stop` is set before all are there."""
+    found = []
+    for part in parts:
+        found.append(part)
+        if stop is not None and stop.is_set():
+            return None
+    return torch.cat(found, 2)
 
 
 def initial(config: Config) -> FashionClassifier:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fmnist_lab.config import Config
+from fmnist_lab.runs.run import LONGEST
 from fmnist_lab.training import environment
 
 
@@ -17,7 +18,8 @@ from fmnist_lab.training import environment
         (Config(width=128), None, 1),  # too little work a step for two
         (Config(depth=2, width=4192, batch_size=512), None, 4),
         (Config(depth=2, width=4192, batch_size=512), 1, 1),
-        (Config(depth=2, width=512), None, 4),
+        (Config(depth=2, width=512), None, 4),  # 1.03e9 operations a step
+        (Config(depth=2, width=496), None, 1),  # 0.98e9
     ],
 )
 def test_threads_fit_the_work_of_a_step_and_are_restored(config, at_most, expected, monkeypatch):
@@ -52,6 +54,22 @@ def test_threads_are_restored_after_a_failure():
         torch.set_num_threads(before + 1)
         raise KeyboardInterrupt
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([0], "0"),
+        (range(10), "0-9"),
+        ([3, 1, 2, 7, 20, 21], "1-3, 7, 20-21"),
+        (range(0, 4_000_000_000, 40_000_000), "0, 40000000, 80000000, 120000000, 160000000, …"),
+    ],
+)
+def test_the_seeds_of_a_stack_are_a_line_that_a_record_may_hold(seeds, said):
+    line = environment.ranges(seeds)
+    assert line == said or (said.endswith("…") and line.startswith(said[:-1]))
+    assert line.endswith("…") is said.endswith("…")
+    assert len(f"seeds{line}") <= LONGEST
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,26 @@ def test_a_training_needs_no_more_memory_than_is_foreseen(on_gpu, precision, mem
     trained(configs, on_gpu, keep=frozenset({"weights"}))
     needed = before - torch.cuda.mem_get_info()[0]  # what PyTorch keeps for what comes next
     assert 0 < needed < crew.memory(configs[0], members)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU at most")
+def test_the_second_gpu_trains_without_the_first(fashion, runs):
+    torch.cuda.reset_peak_memory_stats("cuda:0")
+    before = torch.cuda.max_memory_allocated("cuda:0")
+    again = trained(SEEDS, fashion.to("cuda:1"))
+    assert torch.cuda.current_device() == 0
+    assert torch.cuda.max_memory_allocated("cuda:0") == before
+    assert all(run.agrees(runs[seed]) for seed, run in again.items())
+
+
+# Small networks whose images are all gathered at once, for many members.
+WHOLE = Config(width=1, batch_size=48_000, epochs=2)
+
+
+def test_images_that_are_gathered_for_many_members_are_foreseen(on_gpu):
+    configs = [replace(WHOLE, seed=seed) for seed in range(20)]
+    torch.cuda.empty_cache()
+    before = torch.cuda.mem_get_info()[0]
+    trained(configs, on_gpu)
+    needed = before - torch.cuda.mem_get_info()[0]
+    assert 20 * 48_000 * 784 * 4 < needed < crew.memory(WHOLE, 20)

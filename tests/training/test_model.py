@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from fmnist_lab.training.model import FashionClassifier, initial_network, parameter_count
+from fmnist_lab.training.model import FashionClassifier, initial_network
+from fmnist_lab.training.shapes import parameter_count
 
 
 def weights(network):

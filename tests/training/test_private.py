@@ -1,9 +1,10 @@
-"""The calls into PyTorch that are not public: fmnist_lab.training.stack makes each in one place."""
+"""The calls into PyTorch that are not public: fmnist_lab.training makes each in one place."""
 
 import pytest
 import torch
 
-from fmnist_lab.training.stack import fused_adam, relu_backward
+from fmnist_lab.training.layers import ReLU, Signal
+from fmnist_lab.training.optimizers import Adam
 
 
 def schema(name: str, overload: str) -> str:
@@ -23,13 +24,13 @@ def schema(name: str, overload: str) -> str:
                 "float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, "
                 "bool maximize"
             ),
-            "stack.fused_adam needs torch.optim.Adam(fused=True) instead",
+            "optimizers.Adam needs torch.optim.Adam(fused=True) instead",
         ),
         (
             "threshold_backward",
             "grad_input",
             "Tensor grad_output, Tensor self, Scalar threshold, *, Tensor(a!) grad_input",
-            "stack.relu_backward needs a product with (outputs > 0) instead",
+            "layers.ReLU needs a product with (outputs > 0) instead",
         ),
     ],
 )
@@ -43,15 +44,19 @@ def test_the_fused_call_is_the_public_optimiser():
     flat = torch.randn(1000, generator=generator)
     parameter = torch.nn.Parameter(flat.clone())
     adam = torch.optim.Adam([parameter], lr=0.01, fused=True)
-    moments, steps = (torch.zeros(1000), torch.zeros(1000)), torch.zeros(())
+    parameter.grad = torch.empty(1000)
+    step = list(Adam(flat).step(flat, parameter.grad, 0.01))
     for _ in range(3):
-        parameter.grad = torch.randn(1000, generator=generator)
+        parameter.grad.normal_(generator=generator)
         adam.step()
-        fused_adam(flat, parameter.grad, *moments, steps.add_(1), 0.01)
+        for operation in step:
+            operation()
     assert torch.equal(flat, parameter.detach())
 
 
 def test_relu_passes_a_gradient_where_its_output_is_positive():
     gradient = torch.tensor([1.0, -2.0, torch.inf, 4.0])
-    relu_backward(gradient, torch.tensor([3.0, 0.0, 0.0, 0.5]))
+    signal = Signal(torch.tensor([3.0, 0.0, 0.0, 0.5]), gradient)
+    for operation in ReLU(signal, signal).backward():
+        operation()
     assert gradient.tolist() == [1.0, 0.0, 0.0, 4.0]

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import cache
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from fmnist_lab.runs.run import HISTORY, Run, canonical
 from fmnist_lab.sources import DIGEST
 from fmnist_lab.training import trainer
 from fmnist_lab.training.member import Member
-from fmnist_lab.training.stack import Stack
+from fmnist_lab.training.model import network_of
+from fmnist_lab.training.steps import Training
 from fmnist_lab.training.trainer import train
 
 SMALL = Config(width=8, batch_size=48, learning_rate=1e-3, train_size=500, epochs=3)
@@ -64,16 +66,16 @@ def restless_stack(fashion):
 
 
 @pytest.fixture
-def stacks(monkeypatch) -> list[Stack]:
-    """The stacks that `train` builds, as they are after it."""
-    built: list[Stack] = []
+def trainings(monkeypatch) -> list[Training]:
+    """The trainings that `train` begins, as they are after it."""
+    begun: list[Training] = []
 
-    def build(*arguments):
-        built.append(Stack(*arguments))
-        return built[-1]
+    def begin(*arguments):
+        begun.append(Training(*arguments))
+        return begun[-1]
 
-    monkeypatch.setattr(trainer, "Stack", build)
-    return built
+    monkeypatch.setattr(trainer, "Training", begin)
+    return begun
 
 
 @pytest.fixture
@@ -173,11 +175,12 @@ def six_digits(metrics):
         pytest.param(replace(SMALL, loss="mse", batch_size=500, epochs=2), id="one batch, mse"),
     ],
 )
-def test_a_training_equals_a_plain_loop_of_pytorch(config, fashion64, stacks):
+def test_a_training_equals_a_plain_loop_of_pytorch(config, fashion64, trainings):
     run = alone(config, fashion64, dtype=torch.float64, keep=EVERYTHING)
     network, best, history, step_losses = train_plainly(config, fashion64)
     linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-    for ours, plain in zip(stacks[0].network(0).linears(), linears, strict=True):
+    trained = network_of(config.depth, config.width, trainings[0].stack.flat.numpy())
+    for ours, plain in zip(trained.linears(), linears, strict=True):
         torch.testing.assert_close(ours.weight, plain.weight, rtol=0, atol=1e-10)
         torch.testing.assert_close(ours.bias, plain.bias, rtol=0, atol=1e-10)
     assert run.stopped_by == "epochs"
@@ -211,10 +214,9 @@ def test_a_batch_larger_than_the_training_set_is_the_training_set(computed, fash
 # --- Seeds
 
 
-def test_the_same_seed_gives_the_same_bits_twice(computed, fashion, stacks):
+def test_the_same_seed_gives_the_same_bits_twice(computed, fashion, trainings):
     one, other = (alone(SMALL, fashion, keep=EVERYTHING) for _ in range(2))
-    assert torch.equal(stacks[0].flat, stacks[1].flat)
-    assert torch.equal(stacks[0].best, stacks[1].best)
+    assert all(map(torch.equal, trainings[0].state(), trainings[1].state()))
     assert computed(one) == computed(other)
 
 
@@ -275,21 +277,6 @@ def test_each_epoch_tells_the_metrics_of_the_members_still_training(restless_sta
             assert metrics == {name: history[name][epoch.number - 1] for name in HISTORY}
 
 
-@pytest.mark.parametrize(
-    ("configs", "sentence"),
-    [
-        (
-            [SMALL, replace(SMALL, width=16, seed=1)],
-            "a stack's configs must differ in nothing but their seed.",
-        ),
-        ([SMALL, SMALL], "a stack's configs must have different seeds."),
-    ],
-)
-def test_configs_that_make_no_stack_are_refused(configs, sentence, fashion):
-    with pytest.raises(ValueError, match=f"^{sentence}$"):
-        next(train(configs, fashion))
-
-
 class StopAt(Event):
     """Set from the n-th time on that training asks; counts how often it did."""
 
@@ -318,18 +305,18 @@ def questions_an_epoch(config: Config, fashion: Data) -> int:
     ids=["best is last", "best before last", "bfloat16"],
 )
 def test_who_stops_in_epoch_three_has_the_run_of_two_epochs_to_the_bit(
-    config, share, fashion, stacks, computed
+    config, share, fashion, trainings, computed
 ):
     each = questions_an_epoch(config, fashion)
     stop = StopAt(2 * each + 1 + int(share * each))
     *_, said, last = train([replace(config, epochs=50)], fashion, keep=ALL, stop=stop)
-    stopped = stacks[-1].flat
+    stopped = trainings[-1].stack.flat
     assert (said.number, said.metrics, said.finished) == (2, {}, [])
     (run,) = last.finished
     undisturbed = alone(replace(config, epochs=2), fashion, keep=ALL)
     assert run.epochs == run.config.epochs == 2
     assert computed(run) == computed(undisturbed)
-    assert torch.equal(stopped, stacks[-1].flat)
+    assert torch.equal(stopped, trainings[-1].stack.flat)
 
 
 def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
@@ -419,7 +406,7 @@ def test_images_that_are_neither_trained_nor_validated_on_play_no_part(computed,
     ],
 )
 def test_patience_cap_and_divergence_end_a_training(validation_losses, patience, cap, ends):
-    member = Member.of(replace(SMALL, patience=patience, epochs=cap))
+    member = Member.of(replace(SMALL, patience=patience, epochs=cap), [0])
     for epoch, loss in enumerate(validation_losses, start=1):
         assert member.stopped_by() is None if epoch > 1 else True
         improved = member.note([1.0, 0.5, loss, 0.5, 0.1])
@@ -428,7 +415,7 @@ def test_patience_cap_and_divergence_end_a_training(validation_losses, patience,
 
 
 def test_a_training_loss_that_is_not_finite_is_divergence_too():
-    member = Member.of(SMALL)
+    member = Member.of(SMALL, [0])
     member.note([math.inf, 0.5, 1.0, 0.5, 0.1])
     assert member.stopped_by() == "divergence"
     assert member.latest()["train_loss"] is None
@@ -486,6 +473,44 @@ def test_a_member_that_diverges_later_keeps_its_best_epoch_and_leaves_the_others
 # --- What is kept
 
 
+def test_a_members_seconds_are_its_share_of_the_stacks(fashion, monkeypatch):
+    ticks = iter(range(100))
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: 6.0 * next(ticks)))
+    for members in (1, 3):
+        (*_, epoch) = train(seeds(replace(SMALL, epochs=1), *range(members)), fashion)
+        assert {run.history["seconds"][0] for run in epoch.finished} == {6.0 / members}
+
+
+def test_a_run_names_the_seeds_that_began_together_whoever_stopped_before_it(restless_stack):
+    told = [run.environment for epoch in restless_stack for run in epoch.finished]
+    assert [(each["stack"], each["seeds"]) for each in told] == [(3, "0-2")] * 3
+
+
+def test_an_epoch_waits_for_its_device_once_and_once_more_for_step_losses(fashion, monkeypatch):
+    waits = []
+    tolist = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: pytest.fail("waits for a number"))
+
+    def wait(tensor):
+        waits.append(tensor)
+        return tolist(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "tolist", wait)
+    next(train([SMALL], fashion, keep=frozenset({"step_losses"})))
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_are_kept_in_single_precision_whatever_they_were_trained_in(
+    dtype, fashion, fashion64, trainings
+):
+    data = {torch.float32: fashion, torch.float64: fashion64}[dtype]
+    run = alone(replace(SMALL, epochs=1), data, dtype=dtype, keep=ALL)
+    trained = trainings[0].stack.flat
+    assert trained.dtype == dtype
+    np.testing.assert_array_equal(run.best_weights(), trained.float().numpy())
+
+
 def test_step_losses_are_one_a_step_and_average_to_the_epochs_loss(once):
     run = once(SMALL)
     sizes = np.array([48] * 10 + [20])
@@ -513,9 +538,10 @@ def test_a_run_says_what_a_reader_needs_to_repeat_it(once):
     run = once(SMALL)
     assert run.data == DIGEST
     assert set(run.environment) == {
-        *("commit", "device", "finished", "fmnist_lab", "precision", "python", "stack", "torch"),
+        *("commit", "device", "finished", "fmnist_lab", "precision", "python", "seeds", "stack"),
+        "torch",
     }
     assert run.environment["precision"] == "float32"
-    assert run.environment["stack"] == 1
+    assert (run.environment["stack"], run.environment["seeds"]) == (1, "0")
     assert json.loads(canonical(run.environment)) == run.environment
     assert run.seconds > 0

@@ -1,0 +1,53 @@
+"""How much memory a training takes: the sum of what its parts hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from fmnist_lab.config import Config
+from fmnist_lab.data import VALIDATION_SIZE
+
+from .evaluation import CHUNK, SCORED, Chunk
+from .model import empty_network
+from .shapes import INPUT_DIM, OUTPUT_DIM, parameter_count
+from .stack import Stack
+from .steps import Training
+
+# Bytes a parameter while a run that keeps its weights is written: their text, four times.
+WRITTEN = 20
+
+
+def training_bytes(config: Config, members: int) -> int:
+    """Return the bytes that training a stack holds at its peak, at most about."""
+    config = replace(config, seed=0)
+    own, others = held(config, members)
+    most = own + others
+    if members > 1:  # when one leaves, the training of the others is built beside it
+        most = max(most, own + sum(held(config, members - 1)))
+    return most + WRITTEN * parameter_count(config.depth, config.width)
+
+
+@cache
+def held(config: Config, members: int) -> tuple[int, int]:
+    """Return the bytes that a training holds, and those that its batches and evaluation take.
+
+    Both are built here, of tensors without numbers.
+    """
+    network, operands = empty_network(config.depth, config.width), getattr(torch, config.precision)
+    flat = torch.empty(members * parameter_count(config.depth, config.width), device="meta")
+    stack = Stack(network, members, flat, flat.to(operands))
+    pixels, targets = stack.operands.new_empty(1, INPUT_DIM), flat.new_empty(OUTPUT_DIM, 1)
+    training = Training(stack, pixels, targets, config)
+    buffers = [tensor for block in training.blocks.values() for tensor in block.held]
+    scored = SCORED * members * (config.train_size + VALIDATION_SIZE)
+    return nbytes(training.held()), nbytes([*buffers, *Chunk(stack, CHUNK).held]) + scored
+
+
+def nbytes(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of tensors, each counted once."""
+    return sum({id(tensor): tensor.nbytes for tensor in tensors}.values())

@@ -1,0 +1,184 @@
+"""The steps of a training: gather images, go forward and backward, update the parameters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from fmnist_lab.config import Config
+
+from .layers import Operations, Signal, run
+from .losses import LOSSES, Loss
+from .optimizers import Adam
+from .shapes import INPUT_DIM, OUTPUT_DIM
+from .stack import Stack
+
+# Images gathered at once: enough that gathering's overhead does not count, few enough that they
+# are still in the cache when their batch comes; and not more steps than a CUDA graph holds well.
+BLOCK_IMAGES, BLOCK_BATCHES = 256, 64
+
+
+class Training:
+    """Trains a stack, an epoch at a time, and remembers each member's best parameters.
+
+    With the stack it holds five numbers a parameter: the parameter, its gradient, Adam's two
+    moments and the best so far, 20 bytes in single precision; where products are made in another
+    type, parameters and gradients a second time.
+    """
+
+    def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
+        """Take all images (N, 784) and their one-hot targets (10, N), on the stack's device."""
+        self.stack, self.pixels, self.targets, self.config = stack, pixels, targets, config
+        self.best = stack.flat.clone()
+        self.gradient = stack.flat.new_zeros(stack.flat.shape)
+        self.products = self.gradient.to(stack.operands)  # itself where that is its type
+        self.optimizer = Adam(stack.flat)
+        batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
+        self.block = min(batches * config.batch_size, config.train_size)
+        sizes = {self.block, config.train_size % self.block or self.block}
+        self.blocks = {images: Block(self, images) for images in sizes}
+
+    def epoch(self, order: Tensor) -> Iterator[Tensor]:
+        """Train once on the images at `order` (S, train_size), batch by batch.
+
+        Yields after each block of batches its images' logits (S, 10, n), each taken before the
+        step that it was part of.
+        """
+        for part in order.split(self.block, 1):
+            yield self.blocks[part.shape[1]].train(part)
+
+    def keep_best(self, member: int) -> None:
+        """Remember the member's parameters as its best."""
+        best, now = self.stack.parts(self.best), self.stack.parts(self.stack.flat)
+        for target, source in zip(best, now, strict=True):
+            target[member].copy_(source[member])
+
+    def select(self, members: Sequence[int]) -> Training:
+        """Return the training of some members, as far as it has come; this one then is over."""
+        self.blocks.clear()  # or their buffers would be there twice
+        new = Training(self.stack.select(members), self.pixels, self.targets, self.config)
+        for target, source in zip(new.state(), self.state(), strict=True):
+            target.copy_(self.stack.pick(source, members) if source.dim() else source)
+        return new
+
+    def state(self) -> list[Tensor]:
+        """Return what training changes: tensors laid out as the parameters, and numbers of all."""
+        return [self.stack.flat, self.best, *self.optimizer.state()]
+
+    def held(self) -> list[Tensor]:
+        """Return every tensor that is held beside the blocks', some of them twice."""
+        return [self.stack.operands, self.gradient, self.products, *self.state()]
+
+    def gradients(self) -> list[tuple[Tensor, Tensor]]:
+        """Return each part's gradient twice: as backward leaves it, and in the parameters' type."""
+        exact, products = self.stack.parts(self.gradient), self.stack.parts(self.products)
+        return [(p if p.dim() == 3 else e, e) for e, p in zip(exact, products, strict=True)]
+
+    def update(self) -> Operations:
+        """Yield what updates the parameters by one step of the optimiser."""
+        for found, exact in self.gradients():
+            if found.dtype != exact.dtype:
+                yield partial(exact.copy_, found)
+        yield from self.optimizer.step(self.stack.flat, self.gradient, self.config.learning_rate)
+        yield from self.stack.rounding()
+
+
+class Block:
+    """Some batches in a row, and the operations that train on them.
+
+    Their images are gathered at once. On a GPU the operations are captured in one CUDA graph and
+    replayed: a small network's step is some fifteen kernels of a few microseconds, which Python
+    cannot launch fast enough.
+    """
+
+    def __init__(self, training: Training, images: int):
+        pixels, targets, size = training.pixels, training.targets, training.stack.size
+        self.indices = torch.zeros(size, images, dtype=torch.int64, device=pixels.device)
+        self.images = pixels.new_empty(size, images, INPUT_DIM)
+        self.targets = targets.new_empty(OUTPUT_DIM, size, images)
+        self.logits: list[Tensor] = []  # of each batch, (S, 10, B)
+        self.held = [self.indices, self.images, self.targets]
+        work = partial(run, list(self._operations(training)))
+        self.work = captured(work, training) if pixels.is_cuda else work
+
+    def train(self, indices: Tensor) -> Tensor:
+        """Train on the images at `indices` (S, N); return each one's logits before its step.
+
+        They have shape (S, 10, N).
+        """
+        self.indices.copy_(indices)
+        with denormals_flushed():
+            self.work()
+        return torch.cat(self.logits, 2)
+
+    def _operations(self, training: Training) -> Operations:
+        stack, batch = training.stack, training.config.batch_size
+        rows, columns = self.images.view(-1, INPUT_DIM), self.targets.view(OUTPUT_DIM, -1)
+        yield partial(torch.index_select, training.pixels, 0, self.indices.view(-1), out=rows)
+        yield partial(torch.index_select, training.targets, 1, self.indices.view(-1), out=columns)
+        batches = self.images.mT.split(batch, 2)  # (S, 784, B) each
+        buffers = {n: stack.buffers(n, deltas=True) for n in {each.shape[2] for each in batches}}
+        self.held += [t for each in buffers.values() for s in each for t in (s.values, s.delta)]
+        gradients = stack.by_layer([found for found, _ in training.gradients()])
+        update = list(training.update())
+        wanted = self.targets.movedim(1, 0).split(batch, 2)  # (S, 10, B) each
+        for images, targets in zip(batches, wanted, strict=True):
+            *hidden, last = buffers[images.shape[2]]  # the next batch may overwrite what is hidden
+            last = Signal(last.values.new_empty(last.values.shape), last.delta)
+            layers = stack.layers(images, [*hidden, last])
+            logits = last.values.to(targets)  # itself where that is its type
+            self.logits.append(logits)
+            self.held += last.values, logits
+            for layer in layers:
+                yield from layer.forward()
+            if logits is not last.values:
+                yield partial(logits.copy_, last.values)
+            count = targets.new_tensor(float(images.shape[2]))
+            loss = LOSSES[training.config.loss]
+            yield partial(differentiate, loss, logits, targets, count, last.delta)
+            for layer, own in zip(reversed(layers), reversed(gradients), strict=True):
+                yield from layer.backward(*own)
+            yield from update
+
+
+def captured(work: Callable[[], object], training: Training) -> Callable[[], object]:
+    """Return what replays the work, captured once in a CUDA graph; the training stays as it was."""
+    graph, before = torch.cuda.CUDAGraph(), [tensor.clone() for tensor in training.state()]
+    with torch.cuda.device_of(training.pixels):  # where streams and graphs are made
+        side = torch.cuda.Stream()  # capture wants a warm-up on a stream of its own
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                work()
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.cuda.graph(graph):
+            work()
+    for tensor, saved in zip(training.state(), before, strict=True):
+        tensor.copy_(saved)
+    run(training.stack.rounding())
+    return graph.replay
+
+
+def differentiate(loss: Loss, logits: Tensor, targets: Tensor, images: Tensor, out: Tensor) -> None:
+    """Fill the gradient of a batch's mean loss with respect to the logits; `images` counts it."""
+    torch.div(loss.gradient(logits, targets), images, out=out)
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Compute with numbers below 1e-38 as zero; afterwards as the caller did.
+
+    Adam's moments of pixels that are nearly always black decay to such numbers, with which
+    processors compute many times slower; beside epsilon they are zero.
+    """
+    before = sys.float_info.min / 2 == 0  # PyTorch does not tell, but sets it for Python too
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)

@@ -1,0 +1,79 @@
+"""fmnist_lab.training.memory: what is foreseen is what a training holds."""
+
+import gc
+import weakref
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fmnist_lab.config import Config
+from fmnist_lab.training import memory
+from fmnist_lab.training.evaluation import CHUNK, SCORED, Chunk
+from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.shapes import parameter_count
+from fmnist_lab.training.stack import Stack
+from fmnist_lab.training.steps import Training
+
+CONFIG = Config(depth=2, width=16, batch_size=48, train_size=500)
+
+
+def storages() -> dict[int, int]:
+    """The bytes of every tensor of this process, by where they lie."""
+    gc.collect()
+    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+    found = (tensor.untyped_storage() for tensor in tensors)
+    return {storage.data_ptr(): storage.nbytes() for storage in found}
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, depth=0),
+        replace(CONFIG, batch_size=1),
+        replace(CONFIG, batch_size=48_000, train_size=2_000),  # gathers all images at once
+        replace(CONFIG, precision="bfloat16"),
+    ],
+    ids=["small", "softmax regression", "single images", "one batch", "bfloat16"],
+)
+def test_all_that_a_training_and_its_evaluation_hold_is_foreseen(config, members):
+    operands = getattr(torch, config.precision)
+    pixels, targets = torch.rand(1, 784).to(operands), torch.rand(10, 1)
+    networks = [initial_network(config.depth, config.width, seed) for seed in range(members)]
+    before = storages()
+    stack = Stack.of(networks, pixels, targets)
+    held = [Training(stack, pixels, targets, config), Chunk(stack, CHUNK)]
+    there = sum(size for place, size in storages().items() if place not in before)
+    assert held
+    scored = SCORED * members * (config.train_size + 12_000)
+    foreseen = sum(memory.held(config, members)) - scored
+    assert foreseen <= there <= 1.01 * foreseen + 1_000  # and some single numbers
+
+
+@pytest.mark.parametrize("config", [replace(CONFIG, width=400), replace(CONFIG, batch_size=500)])
+def test_the_training_of_those_who_are_left_is_built_beside_what_another_leaves(config):
+    written = memory.WRITTEN * parameter_count(config.depth, config.width)
+    (own, _), (left, buffers) = memory.held(config, 3), memory.held(config, 2)
+    assert memory.training_bytes(config, 3) >= own + left + buffers + written
+    assert memory.training_bytes(config, 3) >= sum(memory.held(config, 3)) + written
+    assert memory.training_bytes(config, 1) == sum(memory.held(config, 1)) + written
+
+
+def test_a_seed_changes_nothing_of_it():
+    assert memory.training_bytes(replace(CONFIG, seed=9), 2) == memory.training_bytes(CONFIG, 2)
+
+
+def test_a_training_gives_its_memory_back_at_once():
+    pixels, targets = torch.rand(1, 784), torch.rand(10, 1)
+    gc.disable()  # which would find what holds itself, some time
+    try:
+        training = Training(
+            Stack.of([initial_network(1, 8, 0)], pixels, targets), pixels, targets, CONFIG
+        )
+        last = weakref.ref(training), weakref.ref(training.blocks[training.block])
+        del training
+        assert [reference() for reference in last] == [None, None]
+    finally:
+        gc.enable()
