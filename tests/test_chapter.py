@@ -288,8 +288,10 @@ chapter = fmnist_lab.Chapter("width", globals())
 runs, backdrop = chapter.runs(), chapter.backdrop()
 frame = runs.table()
 """
-LOOKS = ["print(len(runs))", "print(backdrop[0])", "print(*runs)", "print(frame['width'])",
-         "print(*largest)", "chapter.runs()", "fmnist_lab.pictures.curves(runs, by='width')"]  # fmt: skip
+LOOKS = [
+    *("print(len(runs))", "print(backdrop[0])", "print(*runs)", "print(frame['width'])"),
+    *("print(*largest)", "chapter.runs()", "fmnist_lab.pictures.curves(runs, by='width')"),
+]
 ALL = [parameters_cell(), SEEN, "largest = [run for run in runs if run.config.width == 512]"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fmnist_lab.config import Config
-from fmnist_lab.runs.run import LONGEST
+from fmnist_lab.runs.run import LONGEST_LINE
 from fmnist_lab.training import environment
 
 
@@ -69,7 +69,7 @@ def test_the_seeds_of_a_stack_are_a_line_that_a_record_may_hold(seeds, said):
     line = environment.ranges(seeds)
     assert line == said or (said.endswith("…") and line.startswith(said[:-1]))
     assert line.endswith("…") is said.endswith("…")
-    assert len(f"seeds{line}") <= LONGEST
+    assert len(f"seeds{line}") <= LONGEST_LINE
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_another_seed_gives_another_run(once):
 @pytest.mark.parametrize("own", [{}, {"weights_seed": 9}, {"order_seed": 9}])
 def test_a_stream_with_a_seed_of_its_own_changes_that_stream_alone(own):
     config = Config(seed=4, width=8)
-    plain, other = Member.of(config), Member.of(replace(config, **own))
+    plain, other = (Member.of(c, [4]) for c in (config, replace(config, **own)))
     start, begun = (
         torch.cat([p.flatten() for p in trainer.initial(c).parameters()])
         for c in (config, replace(config, **own))
