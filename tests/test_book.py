@@ -148,6 +148,17 @@ def test_a_page_does_not_scroll_sideways(view, size):
     assert view.page.evaluate(sticking_out) == []
 
 
+def test_the_text_of_a_chart_is_large_enough_on_a_telephone(view):
+    if view.theme == "dark":
+        pytest.skip("sizes are the same in light")
+    view.page.set_viewport_size(TELEPHONE)
+    scales = view.page.eval_on_selector_all(
+        ".chart img",
+        "all => all.filter(i => i.checkVisibility()).map(i => i.width / i.naturalWidth)",
+    )
+    assert all(12 * scale >= 8 for scale in scales)  # pixels: names of lines have 9 points
+
+
 def test_every_image_has_a_caption_and_an_alt_text_in_words(view):
     images = view.page.eval_on_selector_all(
         ".bd-article img",

@@ -12,10 +12,14 @@ from sphinx.application import Sphinx
 # What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
 # mystnb.image.classes), such as one of clothes, is itself on either page.
 FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
-# In a box of their own: the theme hides a caption that follows a hidden picture.
-SHOWN = (
-    r'<span><img class="only-light" \1src="\2.svg"\3>'
-    r'<img class="only-dark" \1src="\2-dark.svg"\3></span>'
+# In a box of their own: the theme hides a caption that follows a hidden picture. The box scrolls on
+# a telephone, where a keyboard reaches it by its link, which opens the picture alone.
+SHOWN = '<span class="chart">{}{}</span>'.format(
+    *(
+        rf'<a class="only-{theme}" href="\2{suffix}.svg">'
+        rf'<img class="only-{theme}" \1src="\2{suffix}.svg"\3></a>'
+        for theme, suffix in (("light", ""), ("dark", "-dark"))
+    )
 )
 
 
