@@ -50,24 +50,13 @@ def trained_on(frame: pd.DataFrame) -> str:
 
     Times of different kinds are never added: an hour of a GPU is another than one of a CPU.
     """
-    kinds = frame.groupby(frame["device"].str.split(", ").str[0])
     told = []
-    for _, runs in kinds:
+    for name, runs in frame.groupby(frame["device"].str.split(", ").str[0]):
         hours = runs["seconds"].sum() / 3600
         time = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
-        told.append(f"{time} on {devices(runs['device'])}")
+        threads = either([device.partition(", ")[2] for device in sorted(set(runs["device"]))])
+        told.append(f"{time} on {name}" + f" ({threads})" * bool(threads))
     return joined(told) or "no time on any device"
-
-
-def devices(trained: pd.Series[str]) -> str:
-    """Name what trained runs, as in "AMD EPYC (1 or 2 threads)"."""
-    threads: dict[str, list[str]] = {}
-    for device in sorted(trained.unique()):
-        name, _, count = device.partition(", ")
-        threads.setdefault(name, []).append(count)
-    return joined(
-        f"{name} ({several})" if (several := either(n)) else name for name, n in threads.items()
-    )
 
 
 def joined(names: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.verdicts import equivalence, mean_interval
 from fmnist_lab.verdicts.statistics import ALPHA, MATERIAL, holm
 
-from .common import Facts, devices
+from .common import Facts, joined
 
 RESULTS = Path(__file__).with_name("again.json")
 
@@ -106,7 +106,7 @@ def device_facts(found: pd.DataFrame) -> Facts:
     return {
         "again_runs": int(found["seeds"].sum()),
         "again_settings": len(found),
-        "again_on": devices(found["device"]),
+        "again_on": joined(sorted(set(found["device"]))),
         "again_alike": int((found["p"] < ALPHA).sum()),
         "again_apart": int(((found["low"] > 0) | (found["high"] < 0)).sum()),
     }

@@ -22,7 +22,6 @@ from .style import (
     NAMES,
     axes,
     band,
-    counted,
     grouped,
     label,
     legend,
@@ -120,7 +119,7 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
             x, rows = series(group, f"{part}_{kind}", "epoch")
             marks = style | {"label": name, "markevery": max(1, len(x) // 4)} | how
             band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
-        ax.set_title(counted(value, len(group)), fontsize=11)
+        ax.set_title(f"{label(value)} ({len(group)} seed{'s' * (len(group) > 1)})", fontsize=11)
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
         ax.add_artist(LineEnds(ax, *ax.get_legend_handles_labels()))
         if shared:

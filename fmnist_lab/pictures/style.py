@@ -224,11 +224,6 @@ def legend(ax: Axes) -> None:
         ax.legend(**ABOVE | {"ncols": 3})
 
 
-def counted(value: Any, seeds: int) -> str:
-    """Return a setting's entry in the legend: its value and how many runs it rests on."""
-    return f"{label(value)} ({seeds} seed{'s' * (seeds > 1)})"
-
-
 def grouped(runs: Iterable[Run], by: str) -> dict[Any, list[Run]]:
     """Return runs by the value of a hyperparameter, numbers in rising order."""
     groups: dict[Any, list[Run]] = {}

@@ -68,11 +68,6 @@ def test_names_are_joined_as_in_a_sentence(names, told):
     assert common.joined(names) == told
 
 
-def test_a_devices_threads_are_named_once():
-    trained = ["A Xeon, 2 threads", "A Xeon, 1 thread", "A Xeon, 2 threads", "NVIDIA H100"]
-    assert common.devices(pd.Series(trained)) == "A Xeon (1 or 2 threads) and NVIDIA H100"
-
-
 def test_values_are_ranked_by_their_mean_in_per_cent_and_a_diverged_run_guesses(runs, made_up_run):
     config = Config(width=4)
     lost = made_up_run(config, best={"validation_accuracy": None}, stopped_by="divergence")
