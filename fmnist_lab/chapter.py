@@ -120,7 +120,7 @@ def numbers(namespace: dict[str, Any], **bounds: Bounds) -> list[Any]:
 
 
 def forget(namespace: dict[str, Any], known: Sequence[str] = PARAMETERS) -> None:
-    """Make stale what cells have assigned, but for parameters: old runs are drawn no more."""
+    """Make stale what cells have assigned but parameters, lest old runs be drawn under new ones."""
     for cell in cells_run():
         for name in assigned_names(cell):
             if name not in (*known, *PATHS):

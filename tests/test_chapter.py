@@ -329,7 +329,7 @@ def test_names_that_other_cells_assign_are_no_parameters(shell):
     [
         ("width: int = 3  # help\nloss = 'mse'", ["width", "loss"]),
         ("a = b = 1", ["a", "b"]),
-        ("(a, b), *c = d", ["a", "c", "b"]),
+        ("(a, b), *c = d", ["a", "b", "c"]),
         ("a.b = 1\nc[0] = 2\nprint(3)", []),
         ("def f():\n    inside = 1", []),
         ("%matplotlib inline", []),
