@@ -30,14 +30,14 @@ def pages_of(entry: Any) -> list[str]:
     ]
 
 
-CHAPTERS = pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+CHAPTERS = pages_of(yaml.safe_load((BOOK / "_toc.yml").read_text()))
 
 
 def is_fresh() -> bool:
     """Say whether every page is newer than everything that it is made from."""
     built = [SITE / f"{name}.html" for name in CHAPTERS]
     folders = [BOOK, ROOT / "fmnist_lab"]
-    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"] + [
+    sources = [BOOK / "_config.yml", BOOK / "_toc.yml"] + [
         path
         for folder in folders
         for path in folder.rglob("*")

@@ -20,7 +20,7 @@ pytestmark = [
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     """Make a book of one page with this project's settings; its only cell executes ``cell.py``."""
-    shutil.copy(ROOT / "_config.yml", tmp_path)
+    shutil.copy(ROOT / "book" / "_config.yml", tmp_path)
     for name in ("_ext", "_extra", "_static", "_templates", "references.bib"):
         (tmp_path / name).symlink_to(ROOT / "book" / name)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\nchapters:\n- file: other\n")

@@ -61,7 +61,7 @@ def headings(path: Path) -> list[str]:
 
 
 def toc_files() -> list[str]:
-    text = (ROOT / "_toc.yml").read_text()
+    text = (ROOT / "book" / "_toc.yml").read_text()
     return re.findall(r"^[\s-]*(?:file|root): (\S+)", text, re.MULTILINE)
 
 
@@ -233,7 +233,7 @@ def test_figure_names_are_unique_in_the_book():
 def test_the_table_of_contents_lists_every_page_once_and_no_other():
     pages = [path.stem for path in (ROOT / "book").iterdir() if path.suffix in {".md", ".ipynb"}]
     assert Counter(toc_files()) == Counter(pages)
-    yaml.safe_load((ROOT / "_toc.yml").read_text())
+    yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 
 
 @each_notebook
