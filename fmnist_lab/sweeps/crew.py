@@ -39,7 +39,10 @@ def resolve(device: str) -> str:
     count = torch.cuda.device_count()
     allowed = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{n}" for n in range(count))]
     if not isinstance(device, str) or device not in allowed:
-        raise ConfigError(f"device is {shown(device)}; this machine allows {', '.join(allowed)}.")
+        sentence = f"device is {shown(device)}; this machine allows {', '.join(allowed)}."
+        if isinstance(device, str) and device.startswith("mps"):
+            sentence += " Apple's GPU is refused: nobody has checked what is trained on one."
+        raise ConfigError(sentence)
     return ("cuda" if count else "cpu") if device == "auto" else device
 
 

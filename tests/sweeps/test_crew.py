@@ -55,6 +55,17 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(device, monke
         assert str(caught.value) == f"device is {device!r}; this machine allows {allowed}."
 
 
+@pytest.mark.parametrize("device", ["mps", "mps:0"])
+def test_why_apples_gpu_is_refused_is_said(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ConfigError) as caught:
+        crew.resolve(device)
+    assert str(caught.value) == (
+        f"device is {device!r}; this machine allows auto, cpu. "
+        "Apple's GPU is refused: nobody has checked what is trained on one."
+    )
+
+
 def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert [crew.resolve(device) for device in ("auto", "cpu")] == ["cpu", "cpu"]
