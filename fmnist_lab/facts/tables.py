@@ -126,14 +126,14 @@ def bracketing() -> pd.DataFrame:
 
 
 def other_images(found: Mapping[str, Judgement]) -> pd.DataFrame:
-    """Return a row a claim: the interval that decided it as run, for our images and for others.
+    """Return a row a claim: the interval of its first verdict, for our images and for others.
 
     Claims are left out whose interval is not that of a mean over seeds.
     """
     ratio = data.VALIDATION_SIZE / data.TRAIN_SIZE
     rows = {}
     for name, item in found.items():
-        part, ours = item.first.decisive.name, item.first.decisive.verdict
+        ours = item.first.decisive.verdict
         if ours.estimate is None or ours.interval != INTERVAL or math.isinf(ours.high - ours.low):
             continue
         here = Interval(ours.estimate, ours.low, ours.high, ours.n, math.nan, CONFIDENCE)
@@ -141,7 +141,6 @@ def other_images(found: Mapping[str, Judgement]) -> pd.DataFrame:
         limits = [show_limits(each.low, each.high, ours.unit) for each in both]
         beyond = ["yes" if each.low > 0 or each.high < 0 else "no" for each in both]
         rows[name] = {
-            "compared": part,
             "for these images": limits[0],
             "beyond zero": beyond[0],
             "for others": limits[1],

@@ -170,38 +170,38 @@ def decide(
     found = corrected or correct({"": Hypothesis(effect, material)})[""]
     margin = show(abs(effect.null) or material, unit, signed=False)
     name: Name = "inconclusive"
-    decisive, seeds = found.p, None
+    seeds = None
     if effect.n < 2:
         why = "one run cannot tell it from the luck of the seed"
     elif found.p <= ALPHA and (effect.estimate - effect.null) * direction > 0:
         if effect.null:
-            name, why = "supported", f"not worse by {margin}"
+            name, why = "supported", f"not worse by {margin}, {_p(found.p)}"
         elif found.beyond <= ALPHA:
-            name, why = "supported", f"as claimed, and by more than {margin}"
-            decisive = found.beyond
+            name, why = "supported", f"as claimed, and by more than {margin}, {_p(found.beyond)}"
         elif found.equal <= ALPHA:
-            name, why = "supported but immaterial", f"as claimed, but by less than {margin}"
-            decisive = max(found.p, found.equal)
+            name = "supported but immaterial"
+            why = f"as claimed ({_p(found.p)}), but by less than {margin} ({_p(found.equal)})"
         else:
             name = "supported but size open"
-            why = f"as claimed, but whether by more than {margin} is open"
+            why = f"as claimed, but whether by more than {margin} is open, {_p(found.p)}"
     elif found.p <= ALPHA:
         name = "not supported"
         why = f"worse by more than {margin}" if effect.null else "the other way"
+        why += f", {_p(found.p)}"
     elif found.equal <= ALPHA:
-        name, why, decisive = "not supported", f"equivalent within {margin}", found.equal
+        name, why = "not supported", f"equivalent within {margin}, {_p(found.equal)}"
     elif effect.null:
-        why = f"being worse by {margin} is neither shown nor excluded"
+        why = f"being worse by {margin} is neither shown nor excluded, {_p(found.p)}"
     else:
+        zero, band = _p(found.p), _p(found.equal)
         # A plain interval may say otherwise; then the corrected one, which decides, is shown.
-        why = "not told from zero"
         if effect.low > 0 or effect.high < 0:
-            why += _after_correction(at_level(effect, found.level), unit)
-        why += f", nor shown to be within {margin} of it"
+            zero += _corrected_interval(at_level(effect, found.level), unit)
         if max(-effect.low, effect.high) < material:
-            why += _after_correction(at_level(effect, 2 * found.equal_level), unit)
+            band += _corrected_interval(at_level(effect, 2 * found.equal_level), unit)
+        why = f"not told from zero ({zero}), nor shown to be within {margin} of it ({band})"
     if effect.n > 1:
-        why += f", {_p_value(decisive, effect.family, found.tests)}"
+        why += _correction(effect.family, found.tests)
     if effect.n > 1 and name == "inconclusive":
         seeds = seeds_needed(effect, material, ALPHA / (found.tests * effect.family))
         if seeds:
@@ -244,12 +244,12 @@ def matches(effect: Effect, corrected: Corrected | None = None) -> Verdict:
     elif effect.p > ALPHA and (effect.p == 1 or effect.sd > 0):
         name, why = "supported", f"{printed} falls {where}"
     elif effect.sd > 0:
-        inside = _after_correction(at_level(effect, found.level), "%")
-        why = f"{printed} does not fall {where}, but is not excluded{inside}"
+        inside = _corrected_interval(at_level(effect, found.level), "%")
+        why = f"{printed} does not fall {where}, but may after correction{inside}"
     else:
         why = f"{printed} is not what all {effect.n} runs gave, but they are too few to exclude it"
     if effect.n > 1:
-        why += f", {_p_value(found.p, 1, found.tests)}"
+        why += f", {_p(found.p)}{_correction(1, found.tests)}"
     kind = INTERVAL.replace("interval", "prediction interval")
     numbers = (effect.estimate, effect.low, effect.high, found.p, effect.n)
     return Verdict(name, why, *numbers, unit="%", interval=kind)
@@ -294,15 +294,18 @@ def seeds_needed(
     return high
 
 
-def _p_value(p: float, rivals: int, tests: int) -> str:
-    """Write a p-value, as far as its digits mean something, and what it was corrected for."""
-    written = f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
-    together = [f" for {rivals} rivals together"] * (rivals > 1)
-    return written + " and".join(
-        together + [f" after Holm's correction for {tests} tests"] * (tests > 1)
-    )
+def _p(p: float) -> str:
+    """Write a p-value, as far as its digits mean something."""
+    return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
 
 
-def _after_correction(effect: Effect, unit: str) -> str:
-    """Say which interval decides."""
-    return f" (after correction the interval is {show_limits(effect.low, effect.high, unit)})"
+def _correction(rivals: int, tests: int) -> str:
+    """Say what p-values are corrected for, if for anything."""
+    rivals_too = [f" for {rivals} rivals together"] * (rivals > 1)
+    holm_too = [f" after Holm's correction for {tests} tests"] * (tests > 1)
+    return " and".join(rivals_too + holm_too)
+
+
+def _corrected_interval(effect: Effect, unit: str) -> str:
+    """Write the interval that decides."""
+    return f"; the interval that decides is {show_limits(effect.low, effect.high, unit)}"

@@ -1,5 +1,6 @@
 """Facts of made-up runs, computed by hand; and that every fact a page names exists."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from fmnist_lab.facts.images import mixed_up
 from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.runs.runs import Runs
+from fmnist_lab.sweeps.studies import study
+from fmnist_lab.verdicts.rules import show_limits
 
 BOOK = Path(__file__).parents[2] / "book"
 RATES = (2.05e-4, 2.05e-3)
@@ -251,3 +254,24 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         }
         known = given[page]()
     assert named(page) <= known.keys()
+
+
+def test_intervals_for_other_images_are_wider(made_up_run):
+    accuracy = {128: 0.84, 512: 0.85, 1024: 0.86, 2096: 0.87, 4192: 0.88}
+    runs = [
+        made_up_run(
+            replace(study("width").base, width=width, seed=seed),
+            accuracy=mean + 0.001 * float(np.random.default_rng([width, seed]).normal()),
+        )
+        for width, mean in accuracy.items()
+        for seed in range(10)
+    ]
+    found = verdicts.judge("width", runs)
+    table = facts.other_images(found)
+    assert list(table.index) == ["W1", "W2"]  # W3 and W4 have intervals of several rivals
+    assert (table["beyond zero"] == "yes").all()
+    ours = found["W2"].first.decisive.verdict
+    assert table.loc["W2", "for these images"] == show_limits(ours.low, ours.high)
+    half = math.sqrt(1 + 10 / 4) * (ours.high - ours.low) / 2
+    wider = show_limits(ours.estimate - half, ours.estimate + half)
+    assert table.loc["W2", "for others"] == wider

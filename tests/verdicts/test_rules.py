@@ -102,12 +102,18 @@ def test_a_p_value_is_written_as_far_as_it_means_something(p, text):
                 "as claimed, and by more than 0.30 points, p = 0.00014"
             ),
         ),
-        (effect(0.002, 0.001), "as claimed, but by less than 0.30 points, p = 0.0058"),
+        (
+            effect(0.002, 0.001),
+            "as claimed (p = 0.00014), but by less than 0.30 points (p = 0.0058)",
+        ),
         (effect(0.003, 0.001), "as claimed, but whether by more than 0.30 points is open"),
         (effect(-0.005, 0.001), "the other way"),
         (effect(0.0002, 0.001), "equivalent within 0.30 points, p < 0.0001"),
         (effect(0.0, 0.0), "+0.00 points (all the same, 10 seeds): equivalent within 0.30 points"),
-        (effect(0.002, 0.01), "not told from zero, nor shown to be within 0.30 points of it, p ="),
+        (
+            effect(0.002, 0.01),
+            "not told from zero (p = 0.54), nor shown to be within 0.30 points of it (p = 0.38);",
+        ),
         (effect(0.005, 0.001, 1), "+0.50 points (one run, no interval): one run cannot tell"),
         (replace(effect(0.005, 0.001), paired=False), "10 unpaired seeds"),
         (replace(effect(0.005, 0.001), family=4), "p = 0.00055 for 4 rivals together"),
@@ -346,9 +352,9 @@ def test_holm_decides_and_where_the_plain_interval_says_otherwise_the_one_that_d
     names = ["supported but size open", "inconclusive", "inconclusive"]
     assert [r.name for r in results.values()] == names
     assert results["b"].low == differences["b"].low > 0
-    assert "p = 0.06 after Holm's correction for 3 tests" in results["b"].why
+    assert " after Holm's correction for 3 tests; about" in results["b"].why
     # two of three still stand, so the level is 0.025: t = 2.685, 0.5 +- 2.685 * 0.6 / sqrt(10)
-    shown = "not told from zero (after correction the interval is −0.01 to +1.01 points)"
+    shown = "not told from zero (p = 0.06; the interval that decides is −0.01 to +1.01 points)"
     assert shown in results["b"].why
     assert results["b"].seeds_needed == seeds_needed(differences["b"], alpha=0.05 / 3)
 
@@ -359,7 +365,7 @@ def test_a_plain_interval_inside_the_band_stands_beside_the_corrected_one_that_i
     found = together({"a": near, "b": near, "c": near})["a"]
     assert (found.name, found.low > -0.003, found.high < 0.003) == ("inconclusive", True, True)
     # one-sided at 0.05 / 3: t = 2.506, 2.506 * 0.4 / sqrt(10)
-    shown = "within 0.30 points of it (after correction the interval is −0.32 to +0.32 points)"
+    shown = "of it (p = 0.063; the interval that decides is −0.32 to +0.32 points)"
     assert shown in found.why
 
 
@@ -452,7 +458,7 @@ def test_a_printed_figure_outside_is_not_excluded_unless_it_is_so_after_correcti
     found = matches(runs, family["a"])
     assert found.name == "inconclusive"
     # at 0.05 / 2: t = 6.205, 6.205 * 0.01 * sqrt(4 / 3)
-    assert "not excluded (after correction the interval is 82.83 to 97.17 %)" in found.why
+    assert "may after correction; the interval that decides is 82.83 to 97.17 %" in found.why
 
 
 def test_one_run_reproduces_nothing():
