@@ -7,6 +7,7 @@ from .runs.run import Run
 from .runs.runs import Runs
 from .sweeps.studies import STUDIES, study
 from .sweeps.study import Study
-from .sweeps.sweep import network, sweep
+from .sweeps.sweep import network
+from .sweeps.wanted import sweep
 from .training.model import FashionClassifier
 from .training.shapes import parameter_count

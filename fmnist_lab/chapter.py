@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 from fmnist_lab.runs.records import find
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster
-from fmnist_lab.sweeps.crew import resolve
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.sweeps.study import SEEDS
-from fmnist_lab.sweeps.sweep import sweep
+from fmnist_lab.sweeps.wanted import check_device, sweep
 
 from .config import Bounds, ConfigError, names, number, shown, unknown_name
 
@@ -66,7 +65,7 @@ class Chapter:
             given.pop("seeds", None)
         try:
             if not cluster.address():  # whose workers know what devices they have
-                resolve(self.device)
+                check_device(self.device)
         except ConfigError as fault:
             faults.append(str(fault))
         try:

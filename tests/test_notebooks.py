@@ -1,6 +1,7 @@
 """The chapters as they are committed: no outputs, short cells, described parameters and figures."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -221,6 +222,27 @@ def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
         assert setting.get("figure", {}).get("caption"), setting
         assert setting["figure"].get("name", "").startswith("fig-"), setting
         assert len(setting.get("image", {}).get("alt", "").split()) > 2, setting
+
+
+# These show images, draw a seed's split or ask a loss for its values.
+WITH_PYTORCH = {"best_model", "data", "loss", "method", "playground"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [p for p in NOTEBOOKS if p.stem not in WITH_PYTORCH],
+    ids=lambda path: path.stem,
+)
+def test_it_reads_published_runs_without_pytorch(path, tmp_path):
+    """Which takes a second or more to import, for every reader who presses *Run All*."""
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    code += "\nimport sys\nassert 'torch' not in sys.modules"
+    where = {"FMNIST_LAB_HOME": str(tmp_path), "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | where, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_figure_names_are_unique_in_the_book():

@@ -62,7 +62,7 @@ FIRST_CELL = "from fmnist_lab import Chapter, facts, pictures, verdicts"
     ("code", "heavy"),
     [
         ("import fmnist_lab", {"torch", "IPython", "ipywidgets", "matplotlib", "pandas"}),
-        (FIRST_CELL, {"torchvision", "ipywidgets", "matplotlib", "scipy", "statsmodels"}),
+        (FIRST_CELL, {"torch", "torchvision", "ipywidgets", "matplotlib", "scipy", "statsmodels"}),
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(code, heavy):

@@ -2,11 +2,10 @@ from .chapters import batch_size, claims, depth, findings, learning_rate, loss, 
 from .common import glue, of_runs
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
-from .images import best_model, overlap, pixels, split, twins
+from .images import best_model, classes, overlap, pixels, split, twins, validation_counts
 from .tables import (
     beside_report,
     bracketing,
-    classes,
     fixed,
     machines,
     near_twins,
@@ -15,7 +14,6 @@ from .tables import (
     reached,
     summary,
     tuning,
-    validation_counts,
 )
 
 __all__ = [

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
-import torch
 
 from fmnist_lab.config import scientific
 from fmnist_lab.pictures import label
@@ -15,7 +14,6 @@ from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, WIDTH_TUNING, study
-from fmnist_lab.training.losses import LOSSES
 from fmnist_lab.training.shapes import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum, paired_difference
 from fmnist_lab.verdicts.judgement import Judgement
@@ -45,6 +43,10 @@ def loss(runs: Runs, readings: Runs) -> Facts:
 
     `zeros_*` and `sure_mse` are losses of made-up logits: ten zeros, and 10 for the right class.
     """
+    import torch  # here, as it takes a second, for which the other chapters need not wait
+
+    from fmnist_lab.training.losses import LOSSES
+
     target = torch.eye(10)[:, :1]
     frame = runs.table()
     zeros = {name: float(LOSSES[name].value(0 * target, target)) for name in LOSSES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -17,7 +17,6 @@ from fmnist_lab.runs.runs import Runs
 from fmnist_lab.verdicts.measures import loss_rise
 
 from .common import Facts, mean, of_runs
-from .tables import classes
 
 MANY = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # what is worn above, and mixed up most
 SURE = 0.99  # confidence of an answer
@@ -160,3 +159,25 @@ def best_model(runs: Runs, found: Predictions) -> Facts:
         "last_gap": 100 * mean(last_gap),
         "turned": sum((loss_rise(run) or 0) > log(1.01) for run in runs),
     }  # fmt: skip
+
+
+def classes(fashion: data.Data) -> pd.DataFrame:
+    """Return a row a class: its images, and mean, spread and background of their pixels."""
+    kinds = [fashion.images[fashion.labels == kind] for kind in range(10)]
+    columns = {
+        "training images": torch.bincount(fashion.labels).numpy(),
+        "test images": torch.bincount(fashion.test_labels).numpy(),
+        "mean value": [round(images.mean().item(), 3) for images in kinds],
+        "standard deviation": [round(images.std().item(), 3) for images in kinds],
+        "background (%)": [round(100 * (images == 0).float().mean().item(), 1) for images in kinds],
+    }
+    return pd.DataFrame(columns, index=data.CLASSES).rename_axis(columns="class")
+
+
+def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:
+    """Return how many validation images each class has: a row a seed."""
+    rows = {
+        seed: torch.bincount(fashion.labels[data.split(seed)[1]], minlength=10).numpy()
+        for seed in sorted(seeds)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=data.CLASSES)

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from fmnist_lab import data
 from fmnist_lab.config import Config, scientific
 from fmnist_lab.pictures.style import FEWEST, NAMES, grouped, label
 from fmnist_lab.runs.records import read_published
@@ -211,19 +209,6 @@ def machines() -> pd.DataFrame:
     return framed(rows, "device")
 
 
-def classes(fashion: data.Data) -> pd.DataFrame:
-    """Return a row a class: its images, and mean, spread and background of their pixels."""
-    kinds = [fashion.images[fashion.labels == kind] for kind in range(10)]
-    columns = {
-        "training images": torch.bincount(fashion.labels).numpy(),
-        "test images": torch.bincount(fashion.test_labels).numpy(),
-        "mean value": [round(images.mean().item(), 3) for images in kinds],
-        "standard deviation": [round(images.std().item(), 3) for images in kinds],
-        "background (%)": [round(100 * (images == 0).float().mean().item(), 1) for images in kinds],
-    }
-    return pd.DataFrame(columns, index=data.CLASSES).rename_axis(columns="class")
-
-
 def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Return how many pairs are at most so far apart, a row a fifth of the threshold."""
     rows = {}
@@ -256,12 +241,3 @@ def beside_report(
             }
             rows.append((name, row))
     return framed(rows, "accuracy (%)")
-
-
-def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:
-    """Return how many validation images each class has: a row a seed."""
-    rows = {
-        seed: torch.bincount(fashion.labels[data.split(seed)[1]], minlength=10).numpy()
-        for seed in sorted(seeds)
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=data.CLASSES)

@@ -12,7 +12,7 @@ from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
 
-from .sweep import sweep
+from .wanted import sweep
 
 if TYPE_CHECKING:
     from .tuning import Tuning

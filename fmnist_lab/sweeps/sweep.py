@@ -29,10 +29,10 @@ from fmnist_lab.sources import DIGEST, DataError
 from fmnist_lab.training import environment, trainer
 from fmnist_lab.training.model import FashionClassifier, network_of
 
-from . import cluster
 from .crew import Crew, assemble, insisted, resolve
 from .processes import Processes
 from .progress import Progress, bar, settings_text
+from .wanted import sweep as sweep
 
 # Every run keeps its test predictions (13 KB): only another training could restore them.
 KEPT = frozenset({"predictions"})
@@ -61,44 +61,27 @@ class Interrupted(KeyboardInterrupt):
         return ["Stopped. Finished runs are kept; running the cell again continues."]
 
 
-def sweep(
-    configs: Sequence[Config],
-    *,
-    keep: frozenset[str] = frozenset(),
-    device: str = "auto",
-    executor: Executor | None = None,
-    scheduler: str | None = None,
-    progress: bool = True,
-) -> Runs:
-    """Train what is missing of `configs` and return the runs of all, in their order.
+def train_missing(
+    missing: Sequence[Config],
+    keep: frozenset[str],
+    device: str,
+    executor: Executor | None,
+    address: str | None,
+    progress: bool,
+) -> None:
+    """Train runs that are not on record by an executor, a cluster's workers or this machine's.
 
-    `executor` is any `concurrent.futures.Executor`, `scheduler` the address of a Dask cluster's;
-    left out, the one that the environment variable FMNIST_LAB_SCHEDULER names. Without either,
-    missing runs train in this process (one at a time, or stacks of seeds on a GPU) or in local
-    processes, one thread each. Each worker has `device` on its own machine, "auto" its GPU if it
-    has one. Every run is saved as it ends: interrupted, the next call continues.
-
-    Raises `ConfigError` for a device that is not there, a cluster that cannot be used, or what is
-    too large (`TooLarge`) and not insisted on; and, once all the others are trained, `FailedRuns`.
+    Raises as `wanted.sweep` does.
     """
-    address = cluster.address(scheduler) if executor is None else None
-    if executor is None and address is None:
-        resolve(device)
-    missing = records.missing(dict.fromkeys(configs), keep)
-    if missing:
-        with assemble(device, executor, address) as crew:
-            if not insisted():
-                crew.admit(missing)
-            if progress:
-                print(crew.estimate_text(missing), file=sys.stderr)
-            try:
-                train_all(missing, keep, device, crew, progress)
-            except KeyboardInterrupt:
-                raise Interrupted from None
-    return records.find(configs, keep)
-
-
-# --- training ------------------------------------------------------------------------------------
+    with assemble(device, executor, address) as crew:
+        if not insisted():
+            crew.admit(missing)
+        if progress:
+            print(crew.estimate_text(missing), file=sys.stderr)
+        try:
+            train_all(missing, keep, device, crew, progress)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
 
 def train_all(
