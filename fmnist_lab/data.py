@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .config import TRAIN_SIZE, VALIDATION_SIZE
 from .sources import DIGEST, locate
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip  # as torchvision.datasets.FashionMNIST.classes
-TRAIN_SIZE, VALIDATION_SIZE = 48_000, 12_000  # the report's 80/20 split of the 60,000
 STREAMS = ("split", "weights", "order", "augment")  # their order is part of every seed: append only
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fmnist_lab import data
-from fmnist_lab.config import BOUNDS
+from fmnist_lab.config import BOUNDS, VALIDATION_SIZE
 from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.verdicts.measures import loss_rise
@@ -38,7 +38,7 @@ def pixels(fashion: data.Data) -> Facts:
 
 def split(seed: int, counts: pd.DataFrame) -> Facts:
     """Return what chance does to a split; `counts`: validation images, a row a seed."""
-    held, every, share = data.VALIDATION_SIZE, IMAGES, 0.1
+    held, every, share = VALIDATION_SIZE, IMAGES, 0.1
     left = (every - held) / (every - 1)  # drawn without replacement: the hypergeometric variance
     expected, sd = held * share, sqrt(held * share * (1 - share) * left)
     other = data.split((seed + 1) % int(BOUNDS["seed"].high + 1))[1]
@@ -66,7 +66,7 @@ def twins(
         "pairs": len(pairs),
         "test_twins": affected,
         "affected": 100 * affected / 10_000,
-        "affected_validation": 100 * in_validation["first"].nunique() / data.VALIDATION_SIZE,
+        "affected_validation": 100 * in_validation["first"].nunique() / VALIDATION_SIZE,
         "threshold": threshold,
         "grey_steps": 255 * threshold,
         "differ": int((pairs["test label"] != pairs["training label"]).sum()) or "none",
@@ -137,7 +137,7 @@ def best_model(runs: Runs, found: Predictions) -> Facts:
         "drop_low": float(drop.min()),
         "drop_high": float(drop.max()),
         "test_error": error / sqrt(size),
-        "drop_error": error * sqrt(1 / size + 1 / data.VALIDATION_SIZE),
+        "drop_error": error * sqrt(1 / size + 1 / VALIDATION_SIZE),
         "upper_share": confused["upper"],
         "worst": data.CLASSES[int(recall.argmin())],
         "worst_recall": float(100 * recall.min()),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmnist_lab.config import Config, scientific
+from fmnist_lab.config import TRAIN_SIZE, VALIDATION_SIZE, Config, scientific
 from fmnist_lab.pictures.style import FEWEST, NAMES, grouped, label
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
@@ -128,7 +128,7 @@ def other_images(found: Mapping[str, Judgement]) -> pd.DataFrame:
 
     Claims are left out whose interval is not that of a mean over seeds.
     """
-    ratio = data.VALIDATION_SIZE / data.TRAIN_SIZE
+    ratio = VALIDATION_SIZE / TRAIN_SIZE
     rows = {}
     for name, item in found.items():
         ours = item.first.decisive.verdict

@@ -15,8 +15,7 @@ import torch
 from tqdm.auto import tqdm as auto_bar
 from tqdm.std import tqdm as text_bar
 
-from fmnist_lab.config import Config, scientific
-from fmnist_lab.data import VALIDATION_SIZE
+from fmnist_lab.config import VALIDATION_SIZE, Config, scientific
 from fmnist_lab.training.shapes import parameter_count
 
 # What a step costs besides its arithmetic, measured for 1 x 128 at batch 1 on one idle core.

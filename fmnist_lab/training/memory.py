@@ -9,8 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from fmnist_lab.config import Config
-from fmnist_lab.data import VALIDATION_SIZE
+from fmnist_lab.config import VALIDATION_SIZE, Config
 
 from .evaluation import CHUNK, SCORED, Chunk
 from .model import empty_network

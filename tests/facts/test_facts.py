@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from fmnist_lab import data, facts, verdicts
-from fmnist_lab.config import Config
+from fmnist_lab import facts, verdicts
+from fmnist_lab.config import VALIDATION_SIZE, Config
 from fmnist_lab.facts import benchmark, common
 from fmnist_lab.facts.chapters import bumped, listed
 from fmnist_lab.facts.images import mixed_up
@@ -225,7 +225,7 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         known = facts.best_model(Runs(), Predictions.of([], fashion.test_labels))
     elif page == "data":
         seen = pd.DataFrame(columns=["first", "test label", "training label"])
-        votes = torch.zeros((data.VALIDATION_SIZE, 2), dtype=torch.long)
+        votes = torch.zeros((VALIDATION_SIZE, 2), dtype=torch.long)
         known = facts.pixels(fashion) | facts.overlap(fashion, 0, votes)
         known |= facts.split(0, facts.validation_counts(fashion, [0]))
         known |= facts.twins([], seen, seen, 0.05)
