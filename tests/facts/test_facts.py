@@ -271,6 +271,7 @@ def test_intervals_for_other_images_are_wider(made_up_run):
     assert list(table.index) == ["W1", "W2"]  # W3 and W4 have intervals of several rivals
     assert (table["beyond zero"] == "yes").all()
     ours = found["W2"].first.decisive.verdict
+    assert ours.estimate is not None
     assert table.loc["W2", "for these images"] == show_limits(ours.low, ours.high)
     half = math.sqrt(1 + 10 / 4) * (ours.high - ours.low) / 2
     wider = show_limits(ours.estimate - half, ours.estimate + half)
