@@ -120,10 +120,11 @@ def numbers(namespace: dict[str, Any], **bounds: Bounds) -> list[Any]:
 
 def forget(namespace: dict[str, Any], known: Sequence[str] = PARAMETERS) -> None:
     """Make stale what cells have assigned but parameters, lest old runs be drawn under new ones."""
-    for cell in cells_run():
-        for name in assigned_names(cell):
-            if name not in (*known, *PATHS):
-                namespace[name] = Stale(name)
+    targets = [target for cell in cells_run() for target in assigned(cell)]
+    parts = [part for target in targets for part in ast.walk(target)]  # of a tuple each
+    names = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+    for name in names - {*known, *PATHS}:
+        namespace[name] = Stale(name)
 
 
 def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
@@ -133,11 +134,11 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     last run.
     """
     cells = cells_run()
-    assigned = [assigned_names(cell) for cell in cells]
-    own = [n for n, found in enumerate(assigned) if known[-1] in found][-1:]
+    alone = [[t.id for t in assigned(cell) if isinstance(t, ast.Name)] for cell in cells]
+    own = [n for n, found in enumerate(alone) if known[-1] in found][-1:]
     later = range(own[0] + 1, len(cells)) if own else ()
     injected = [n for n in later if cells[n].startswith(INJECTED)][-1:]
-    given = dict.fromkeys(name for n in own + injected for name in assigned[n])
+    given = dict.fromkeys(name for n in own + injected for name in alone[n])
     return [unknown_name(name, known) for name in given if name not in (*known, *PATHS)]
 
 
@@ -151,8 +152,8 @@ def cells_run() -> list[str]:
     return list(shell.history_manager.input_hist_raw) if shell else []
 
 
-def assigned_names(cell: str) -> list[str]:
-    """Return the names that a cell assigns at its top level."""
+def assigned(cell: str) -> list[ast.expr]:
+    """Return what a cell assigns to at its top level: names, as a parameter is one, or tuples."""
     try:
         statements = ast.parse(cell).body
     except SyntaxError:  # a cell with magics is no parameters cell
@@ -163,5 +164,4 @@ def assigned_names(cell: str) -> list[str]:
             targets += statement.targets
         elif isinstance(statement, ast.AnnAssign):
             targets.append(statement.target)
-    parts = [part for target in targets for part in ast.walk(target)]  # of a tuple each
-    return [p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)]
+    return targets

@@ -1,5 +1,6 @@
 """fmnist_lab.chapter: a notebook's parameters are read, checked and answered with runs."""
 
+import ast
 import io
 import sys
 import types
@@ -325,23 +326,40 @@ def test_names_that_other_cells_assign_are_no_parameters(shell):
 
 
 @pytest.mark.parametrize(
-    ("cell", "names"),
+    ("cell", "targets"),
     [
         ("width: int = 3  # help\nloss = 'mse'", ["width", "loss"]),
         ("a = b = 1", ["a", "b"]),
-        ("(a, b), *c = d", ["a", "b", "c"]),
-        ("a.b = 1\nc[0] = 2\nprint(3)", []),
+        ("(a, b), *c = d", ["((a, b), *c)"]),
+        ("a.b = 1\nc[0] = 2\nprint(3)", ["a.b", "c[0]"]),
         ("def f():\n    inside = 1", []),
         ("%matplotlib inline", []),
         ("", []),
     ],
 )
-def test_the_names_a_cell_assigns_are_those_at_its_top_level(cell, names):
-    assert chapter.assigned_names(cell) == names
+def test_what_a_cell_assigns_to_is_at_its_top_level(cell, targets):
+    assert [ast.unparse(target) for target in chapter.assigned(cell)] == targets
 
 
 def test_outside_ipython_there_are_no_cells_to_read():
     assert chapter.unknown_parameters() == []
+
+
+NUMBERS = """
+from fmnist_lab import Bounds, numbers
+limits = {"images": Bounds(int, 1, 100), "rate": Bounds(float, 0, 1)}
+images, rate = numbers(globals(), **limits)
+shown = [images, rate]
+"""
+
+
+def test_a_notebook_without_runs_may_run_its_cells_twice_and_shows_nothing_old(shell):
+    """The cell that asks assigns the parameters too, as a tuple: it is none of theirs."""
+    cells = ["images: int = 4\nrate: float = 0.5", NUMBERS]
+    assert run_cells(shell, *cells, *cells, "print(shown, limits['rate'])").startswith("[4, 0.5] ")
+    rule = "images is 0; it must be a whole number from 1 to 100."
+    assert run_cells(shell, "images: int = 0\nrate: float = 0.5", NUMBERS) == rule
+    assert run_cells(shell, "print(*shown)").startswith("shown belongs to earlier parameters: ")
 
 
 def test_a_notebook_without_runs_has_its_numbers_checked_alike(shell):
