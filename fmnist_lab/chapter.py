@@ -122,8 +122,8 @@ def forget(namespace: dict[str, Any], known: Sequence[str] = PARAMETERS) -> None
     """Make stale what cells have assigned but parameters, lest old runs be drawn under new ones."""
     targets = [target for cell in cells_run() for target in assigned(cell)]
     parts = [part for target in targets for part in ast.walk(target)]  # of a tuple each
-    names = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
-    for name in names - {*known, *PATHS}:
+    own = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+    for name in own - {*known, *PATHS}:
         namespace[name] = Stale(name)
 
 

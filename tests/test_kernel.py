@@ -65,7 +65,7 @@ def test_after_an_interrupt_and_cells_out_of_order_the_next_run_of_all_is_right(
     manager.interrupt_kernel()
     while (ended := client.get_shell_msg(timeout=PATIENCE)["content"])["status"] != "error":
         pass
-    stopped = ["Stopped. Finished runs are kept; running the cell again continues."]
+    stopped = ["Stopped. Finished runs are kept; running it again continues."]
     assert (ended["ename"], ended["traceback"]) == ("Interrupted", stopped)
     kept = len(list((home / "runs").glob("*.json")))
     assert 0 < kept < 40

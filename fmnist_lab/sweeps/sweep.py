@@ -55,10 +55,13 @@ class FailedRuns(PlainError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or a notebook's Stop, during a sweep."""
+    """Ctrl-C, or a notebook's Stop, during a sweep; a notebook shows the message alone."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped. Finished runs are kept; running it again continues.")
 
     def _render_traceback_(self) -> list[str]:
-        return ["Stopped. Finished runs are kept; running the cell again continues."]
+        return [str(self)]
 
 
 def train_missing(

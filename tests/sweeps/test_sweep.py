@@ -161,7 +161,7 @@ def test_a_failing_run_ends_the_sweep_and_keeps_those_before_it(trained, monkeyp
     with pytest.raises(sweep.Interrupted) as caught, ThreadPoolExecutor(1) as threads:
         sweep.sweep(SEEDS, executor=threads, progress=False)
     assert caught.value._render_traceback_() == [
-        "Stopped. Finished runs are kept; running the cell again continues."
+        "Stopped. Finished runs are kept; running it again continues."
     ]
     assert [run.config for run in records.find(SEEDS)] in ([SEEDS[0]], [SEEDS[0], SEEDS[2]])
     monkeypatch.setattr(trainer, "train", train)
