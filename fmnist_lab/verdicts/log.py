@@ -77,7 +77,7 @@ LOG = (
         "Every verdict, and that the luck of the chosen rates was in no interval.",
     ),
     Entry(
-        "2026-11-28", "",
+        "2026-11-28", "5e5382b",
         "Every test of a chapter is corrected with it, printed figures and best-of claims too; a "
         "claim that is rejected because one of its parts is needs that.",
         "Every verdict, and that M1 hung on a figure rejected at p = 0.036 among three.",
@@ -87,7 +87,7 @@ LOG = (
         ),
     ),
     Entry(
-        "2026-11-28", "",
+        "2026-11-28", "5e5382b",
         "Supported says that an effect is there; that it matters, or does not, only where that is "
         "shown too. It was a matter of the estimate before.",
         "Every verdict.",
@@ -98,7 +98,7 @@ LOG = (
         ),
     ),
     Entry(
-        "2026-11-28", "",
+        "2026-11-28", "5e5382b",
         "C4 has its first reading back; the other stands beside it. Its chapter has 14 tests now, "
         "of 40 before, which is why G2 changes.",
         "That the first reading is supported, and that the second was chosen with its runs there.",
@@ -108,14 +108,14 @@ LOG = (
         ),
     ),
     Entry(
-        "2026-11-28", "",
+        "2026-11-28", "5e5382b",
         "C2 compares the gap alone. The rise of the validation loss is withdrawn: patience ends a "
         "run five epochs after its lowest, so it cannot rise far, whatever the network.",
         "That C2 was rejected by that part, as equivalent.",
         (Moved("C2", "as run", "not supported", "inconclusive"),),
     ),
     Entry(
-        "2026-11-28", "",
+        "2026-11-28", "5e5382b",
         "R3, as claimed, is counted and not tested: the settings tuned are no sample of others.",
         "That none of the nine has its best rate in the range.",
     ),

@@ -206,8 +206,10 @@ def decide(
         seeds = seeds_needed(effect, material, ALPHA / (found.tests * effect.family))
         if seeds:
             aim = "tell it from zero, if it is the true one"
-            if effect.null:
+            if effect.null and effect.estimate / effect.null <= 1:
                 aim = "exclude it, if there is no effect"
+            elif effect.null:
+                aim = "show it, if the effect seen is the true one"
             elif abs(effect.estimate) < material:
                 aim = "show equivalence, if there is no effect"
             why += f"; about {seeds:,} seeds would {aim} (power {POWER})"

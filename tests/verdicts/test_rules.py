@@ -302,6 +302,23 @@ def test_a_margin_is_to_be_told_from_no_effect_or_from_an_estimate_beyond_it(mea
     assert seeds_needed(against(effect(mean, 0.003, 3), -0.003)) == seeds
 
 
+@pytest.mark.parametrize(
+    ("effect", "aim"),
+    [
+        (effect(0.0, 0.01), "would show equivalence, if there is no effect (power 0.8)"),
+        (effect(0.004, 0.01), "would tell it from zero, if it is the true one (power 0.8)"),
+        (against(effect(0.004, 0.02), -0.003), "would exclude it, if there is no effect"),
+        (against(effect(-0.002, 0.01), -0.003), "would exclude it, if there is no effect"),
+        (
+            against(effect(-0.004, 0.01), -0.003),
+            "would show it, if the effect seen is the true one",
+        ),
+    ],
+)
+def test_a_number_of_seeds_says_what_it_assumes(effect, aim):
+    assert f" seeds {aim}" in decide(effect).why
+
+
 def test_an_estimate_at_the_margin_can_be_told_from_it_by_no_number_of_seeds():
     assert seeds_needed(against(effect(-0.003, 0.001), -0.003)) is None
     assert (seeds_needed(against(effect(-0.0031, 0.001), -0.003)) or 0) > 100
