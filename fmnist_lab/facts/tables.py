@@ -19,7 +19,7 @@ from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
-from fmnist_lab.verdicts import reproduced
+from fmnist_lab.verdicts import judge, reproduced
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import curve, epochs_to
 from fmnist_lab.verdicts.rules import INTERVAL, show_limits
@@ -123,11 +123,13 @@ def bracketing() -> pd.DataFrame:
     return framed(rows.values(), "setting")
 
 
-def other_images(found: Mapping[str, Judgement]) -> pd.DataFrame:
+def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
     """Return a row a claim: the interval of its first verdict, for our images and for others.
 
-    Claims are left out whose interval is not that of a mean over seeds.
+    Of the published runs, if no claims are given. Those are left out whose interval is not that
+    of a mean over seeds.
     """
+    found = judge() if found is None else found
     ratio = VALIDATION_SIZE / TRAIN_SIZE
     rows = {}
     for name, item in found.items():
