@@ -20,6 +20,7 @@ from nbconvert.exporters import ScriptExporter
 
 from fmnist_lab.chapter import PARAMETERS
 from fmnist_lab.training import environment
+from tests import told
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -151,13 +152,29 @@ def test_no_code_cell_is_longer_than_twelve_lines(path):
 
 
 def hidden_lines(path: Path) -> list[str]:
+    """Return the lines of code that a reader of the site does not see; a text told is none."""
     hidden = [c for c in cells(path, "code") if "remove-input" in c.metadata.get("tags", [])]
-    return [line for cell in hidden for line in cell.source.splitlines() if line.strip()]
+    lines = []
+    for cell in hidden:
+        numbered = enumerate(cell.source.splitlines(), start=1)
+        prose = told.lines(cell.source)
+        lines += [line for n, line in numbered if line.strip() and n not in prose]
+    return lines
 
 
 @each_notebook
 def test_few_of_its_lines_are_hidden(path):
     assert len(hidden_lines(path)) <= MOST_HIDDEN, hidden_lines(path)
+
+
+@each_notebook
+def test_a_text_with_numbers_is_told_by_a_cell_whose_source_is_folded_away(path):
+    """A cell of Markdown cannot show a number outside the site; who runs a page reads it once."""
+    for cell in cells(path, "code"):
+        if told.calls(cell.source):
+            assert "remove-input" in cell.metadata.tags, cell.source
+            assert cell.metadata.jupyter.source_hidden, cell.source
+    assert not [cell for cell in cells(path, "markdown") if "{glue:" in cell.source]
 
 
 @each_notebook
@@ -169,7 +186,8 @@ def test_its_imports_fit_three_lines(path):
 @each_notebook
 def test_no_line_of_its_prose_starts_as_a_comment(path):
     # MyST leaves out a line that starts with "%", the unit of half the numbers here.
-    lines = [line for cell in cells(path, "markdown") for line in cell.source.splitlines()]
+    prose = [*(cell.source for cell in cells(path, "markdown")), *told.texts(path)]
+    lines = [line for text in prose for line in text.splitlines()]
     assert not [line for line in lines if line.lstrip().startswith("%")]
 
 

@@ -1,5 +1,5 @@
 from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method
-from .common import glue, of_runs
+from .common import of_runs, teller
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
 from .images import best_model, classes, overlap, pixels, split, twins, validation_counts
@@ -28,7 +28,6 @@ __all__ = [
     "depth",
     "findings",
     "fixed",
-    "glue",
     "in_points",
     "learning_rate",
     "loss",
@@ -44,6 +43,7 @@ __all__ = [
     "reached",
     "split",
     "summary",
+    "teller",
     "tuning",
     "twins",
     "validation_counts",

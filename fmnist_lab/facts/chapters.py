@@ -23,8 +23,6 @@ from fmnist_lab.verdicts.statistics import MATERIAL, luckiest
 from .common import NAN, Facts, mean, of_runs, ranks
 from .equivalences import again, device_facts
 
-REPORTED_RATES = (1.5e-5, 2.35e-4)  # the report's Table 1
-
 
 def depth(runs: Runs) -> Facts:
     """Return the facts of the chapter on depth: ranges are in points."""
@@ -67,9 +65,7 @@ def learning_rate(runs: Runs, backdrop: Runs) -> Facts:
     """Return the facts of the chapter on learning rates."""
     frame = runs.table()
     facts, rates = of_runs(frame, "learning_rate"), sorted(set(frame["learning_rate"]))
-    published = study("learning_rate")
-    low, high = REPORTED_RATES
-    base = published.base
+    base = study("learning_rate").base
     steps = base.epochs * base.steps_an_epoch
     grid, tuning_seeds = study("width_tuning").grid["learning_rate"], study("width_tuning").seeds
     capped = frame[frame["stopped_by"] == "epochs"].groupby("learning_rate").size()
@@ -84,8 +80,6 @@ def learning_rate(runs: Runs, backdrop: Runs) -> Facts:
         return f"{100 * mean(reached):.1f} %" if reached else "(no run shown)"
 
     return facts | {
-        "distinct": len(published.values),
-        "outside": sum(not low <= rate <= high for rate in published.values),
         "capped_where": where or "none at any rate",
         "diverged": int((frame["stopped_by"] == "divergence").sum()),
         "slow": after(2.05e-6, 100),

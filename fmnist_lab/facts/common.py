@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,18 @@ from fmnist_lab.verdicts.measures import CHANCE
 NAN = float("nan")
 PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
 Facts = dict[str, Any]  # a number or a text by the name that a page gives it
+# A fact in a text; what a backtick follows is one of MyST's roles, as {doc}`method`.
+FIELD = re.compile(r"\{(\w+)(:[^}]*)?\}(?!`)")
 
 
-def glue(facts: Mapping[str, Any]) -> None:
-    """Make facts known to a page, whose text names them as {glue:text}`name`."""
-    from myst_nb import glue as put  # only notebooks have it
+def teller(known: Facts) -> Callable[[str], Any]:
+    """Return a function of a page's text that a cell shows as Markdown, with the facts it names.
 
-    for name, value in facts.items():
-        put(name, value.item() if isinstance(value, np.generic) else value, display=False)
+    A fact is named {name} or {name:format}. What is known later, in the same dict, counts too.
+    """
+    from IPython.display import Markdown  # only notebooks have it
+
+    return lambda text: Markdown(FIELD.sub(lambda field: field[0].format(**known), text))
 
 
 def framed(rows: Iterable[tuple[str, Mapping[str, Any]]], corner: str) -> pd.DataFrame:

@@ -1,26 +1,27 @@
 """Facts of made-up runs, computed by hand; and that every fact a page names exists."""
 
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from IPython.display import Markdown
 
 from fmnist_lab import facts, verdicts
 from fmnist_lab.config import VALIDATION_SIZE, Config
 from fmnist_lab.facts import benchmark, common
 from fmnist_lab.facts.chapters import bumped, listed
+from fmnist_lab.facts.common import FIELD
 from fmnist_lab.facts.images import mixed_up
 from fmnist_lab.runs.predictions import Predictions
 from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts.rules import show_limits
+from tests import told
 
 BOOK = Path(__file__).parents[2] / "book"
 RATES = (2.05e-4, 2.05e-3)
@@ -197,13 +198,17 @@ def test_a_split_has_a_mean_and_a_variance_by_chance(fashion):
     assert 2200 < found["shared"] < 2600  # a fifth of 12,000, by chance
 
 
-def test_glue_takes_plain_values_only(monkeypatch):
-    taken = {}
-    put = lambda name, value, display: taken.update({name: value})  # noqa: E731
-    monkeypatch.setattr("myst_nb.glue", put)
-    facts.glue({"a": np.float64(1.5), "b": "text", "c": np.int64(2)})
-    assert taken == {"a": 1.5, "b": "text", "c": 2}
-    assert [type(value) for value in taken.values()] == [float, str, int]
+def test_a_text_is_told_with_the_facts_it_names_and_its_roles_and_formulas_as_they_are():
+    known = {"runs": np.int64(1234), "hours": np.float64(1.25), "best": "5e-2", "doc": "a fact"}
+    text = "{runs:,} runs, {hours:.1f} h; {best}, {runs}; {doc}`method`, $12{,}000$, {doc}."
+    tell = facts.teller(known)
+    shown = tell(text)
+    assert isinstance(shown, Markdown)
+    assert shown.data == "1,234 runs, 1.2 h; 5e-2, 1234; {doc}`method`, $12{,}000$, a fact."
+    with pytest.raises(KeyError, match="later"):
+        tell("{later}")
+    known |= {"later": 3}
+    assert tell("{later}").data == "3"
 
 
 # --- What pages name
@@ -211,12 +216,8 @@ def test_glue_takes_plain_values_only(monkeypatch):
 
 def named(page: str) -> set[str]:
     """Return the names of the facts that a page's text uses."""
-    if page == "intro":
-        text = (BOOK / "intro.md").read_text()
-    else:
-        notebook = nbformat.read(BOOK / f"{page}.ipynb", as_version=nbformat.NO_CONVERT)
-        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return {name.split(":")[0] for name in re.findall(r"\{glue:text\}`([^`]+)`", text)}
+    path = BOOK / ("intro.md" if page == "intro" else f"{page}.ipynb")
+    return {field[1] for text in told.texts(path) for field in FIELD.finditer(text)}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if named(page)])
