@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from fmnist_lab.runs import records
+from fmnist_lab.sweeps.studies import STUDIES
 
 BOOK = Path(__file__).parents[1] / "book"
 PATIENCE = 300_000  # ms: a busy machine is no fault of a page
@@ -114,12 +115,13 @@ def runs_in(store: Path) -> set[Path]:
 def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     address: str, store: Path, browser: Browser, trial: Any
 ) -> None:
-    before = runs_in(store)
+    before, recorded = runs_in(store), STUDIES["width"].recorded()
     page = opened("width", browser, address)
     run_all(page)
     figures, wanted = shown_figures(page), figures_of("width")
     expect(figures).to_have_count(wanted)
     expect(page.get_by_text("claim W4")).to_be_visible()
+    expect(page.get_by_text(f"{len(recorded)} complete trainings")).to_be_visible()
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     assert runs_in(store) == before  # it trained nothing
 
@@ -132,6 +134,8 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     expect(page.get_by_text("Training 2 run(s) on")).to_be_visible()
     assert len(runs_in(store) - before) == 2
     expect(figures).to_have_count(wanted)
+    expect(page.get_by_text("2 complete trainings")).to_be_visible()
+    expect(page.get_by_text("{runs}")).to_have_count(0)  # the text's source is folded away
     page.close()
     trial.found(f"width: {wanted} figures, again after its parameters changed and 2 runs trained")
 

@@ -1,8 +1,8 @@
 """Make Sphinx read every page again in every build.
 
-Sphinx rebuilds a page when its source has changed. A chapter's page also depends on the package
-and on the run records, and a Markdown page on numbers that chapters have glued, which Sphinx knows
-nothing about: without this, a warm build would show results of older code.
+Sphinx rebuilds a page when its source has changed. A page with code also depends on the package and
+on the run records, which Sphinx knows nothing about: without this, a warm build would show results
+of older code.
 """
 
 from __future__ import annotations
