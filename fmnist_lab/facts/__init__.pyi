@@ -4,7 +4,6 @@ from .equivalences import again, in_points, precision
 from .explorer import all_settings
 from .images import best_model, classes, overlap, pixels, split, twins, validation_counts
 from .tables import (
-    beside_report,
     bracketing,
     fixed,
     machines,
@@ -20,7 +19,6 @@ __all__ = [
     "again",
     "all_settings",
     "batch_size",
-    "beside_report",
     "best_model",
     "bracketing",
     "claims",

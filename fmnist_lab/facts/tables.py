@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from fmnist_lab.config import TRAIN_SIZE, VALIDATION_SIZE, Config, scientific
-from fmnist_lab.pictures.style import FEWEST, NAMES, grouped, label
+from fmnist_lab.pictures.style import NAMES, grouped, label
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
-from fmnist_lab.verdicts import judge, reproduced
+from fmnist_lab.verdicts import judge
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import curve, epochs_to
 from fmnist_lab.verdicts.rules import INTERVAL, show_limits
@@ -222,24 +222,3 @@ def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
             "pairs with different labels": (close["test label"] != close["training label"]).sum(),
         }
     return framed(rows.items(), "distance")
-
-
-def beside_report(
-    measured: Mapping[str, pd.Series], printed: Mapping[str, Sequence[float]]
-) -> pd.DataFrame:
-    """Return a row a printed accuracy: whether it is reproduced, and where single runs fall."""
-    rows = []
-    for name, values in measured.items():
-        for figure in printed[name] if len(values) else ():
-            again = reproduced(figure, values, rounding=0.0005)  # half a unit of its last digit
-            found = pd.Series([again.estimate, again.low, again.high], dtype=float)
-            ours, low, high = (f"{100 * x:.2f}" for x in found)
-            row = {
-                "report": f"{100 * figure:.1f}",
-                "runs": again.n,
-                "our mean": ours,
-                "95 % of single runs": f"{low} to {high}" if again.n >= FEWEST else "–",
-                "verdict": again.name,
-            }
-            rows.append((name, row))
-    return framed(rows, "accuracy (%)")

@@ -25,7 +25,7 @@ from .settings import (
 from .speed import speed
 from .style import label, panels
 from .trials import budgets
-from .verdicts import Ledger, Log, Wall, counts, overview, undecided
+from .verdicts import Ledger, Log, Wall, counts, undecided
 
 __all__ = [
     "Ledger",
@@ -56,7 +56,6 @@ __all__ = [
     "luck",
     "matrix",
     "near_lowest",
-    "overview",
     "pairs",
     "panels",
     "rates",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import html
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
 
-from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, judge, link, links, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, link, links, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.log import LOG, Entry
 from fmnist_lab.verdicts.rules import Name
 
-from .style import INK, axes
+from .style import INK
 
-# Fill and text of a cell of the overview: Okabe & Ito's colours, told apart in grey as well.
+# Fill and text of a verdict's word in a picture: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
     "supported": ("#0072B2", "white"),
     "supported but size open": ("#56B4E9", INK["dark"]),
@@ -168,24 +165,3 @@ def row(item: Judgement) -> str:
         f'<tr><th scope="row">{html.escape(claim.id)}</th><td>{html.escape(claim.says)}</td>'
         f"<td>{numbers or '–'}</td><td>{verdicts}</td></tr>"
     )
-
-
-def overview(ax: Axes | None = None, runs: Iterable[Run] | None = None) -> Axes:
-    """Draw all claims at a glance: a row each, its verdict as run and as claimed."""
-    found = judge(runs=runs)
-    ax = axes(ax, height=0.37 * len(found) + 0.5)
-    columns = {"as run": 3.5, "as claimed": 5.27}  # left edges, inches of a page column
-    for title, x in columns.items():
-        ax.text(x + 0.85, -0.9, title, ha="center", va="center", weight="bold", fontsize=9)
-    for row, (name, item) in enumerate(found.items()):
-        ax.text(0, row, name, va="center", weight="bold", fontsize=9)
-        ax.text(0.38, row, textwrap.fill(item.claim.says, 47), va="center", fontsize=8,
-                linespacing=1)  # fmt: skip
-        for how, answer in item.answers.items():
-            x, (fill, ink) = columns[how], LOOKS[answer.name]
-            ax.barh(row, 1.7, 0.82, left=x, color=fill, edgecolor="#595959", linewidth=0.6)
-            ax.text(x + 0.85, row, badge(answer.name), color=ink, ha="center", va="center",
-                    fontsize=8)  # fmt: skip
-    ax.set(xlim=(0, 7), ylim=(len(found) - 0.4, -1.4))
-    ax.set_axis_off()
-    return ax

@@ -300,7 +300,7 @@ _ALL = [
         ),
     ),
     Claim(
-        id="F1", chapter="claims", figure="fig-claims-overview",
+        id="F1", chapter="claims", figure="fig-best-model-curves",
         says="Dropout, batch normalisation or another optimiser would improve the results.",
         reading="Each against the report's best configuration, seed by seed.",
         missing="no study here trains with dropout, batch normalisation or another optimiser yet",

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from fmnist_lab import facts
@@ -105,13 +104,6 @@ def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, pub
     assert row["most lost"] == pytest.approx(10.0)
     assert row["starts that find the best"] == "6 of 13"
     assert 3 < row["rates run"] < 13
-
-
-def test_a_table_beside_the_report_needs_three_runs_for_an_interval():
-    measured = {"test": pd.Series([0.88, 0.9]), "validation": pd.Series(dtype=float)}
-    table = facts.beside_report(measured, {"test": [0.893], "validation": [0.9]})
-    assert list(table["95 % of single runs"]) == ["–"]
-    assert list(table["our mean"]) == ["89.00"]
 
 
 def test_what_was_fixed_is_told_of_every_study():

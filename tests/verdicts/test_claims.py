@@ -6,10 +6,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from fmnist_lab.config import ConfigError
-from fmnist_lab.pictures.verdicts import overview
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import pack
 from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES
@@ -536,15 +534,6 @@ def test_a_box_escapes_what_it_shows(width_runs):
     odd = replace(CLAIMS["W2"], says="a < b & c")
     judgement = judge_claims([odd], width_runs({128: 0.84}))["W2"]
     assert "a &lt; b &amp; c" in claims.Box(judgement)._repr_html_()
-
-
-def test_the_overview_shows_every_claim_and_verdict():
-    ax = overview(runs=[])
-    texts = [text.get_text() for text in ax.texts]
-    assert set(IDS) <= set(texts)
-    words = sum(text.endswith("not run yet") for text in texts)
-    assert words == len(IDS) + len(TWICE)  # D4 has its only verdict as claimed
-    plt.close(ax.figure)
 
 
 def test_every_verdict_has_a_symbol_of_its_own():
