@@ -149,14 +149,17 @@ def decide(
     """Judge the claim that an effect is above (`direction=1`) or below (-1) its null value.
 
     The first rule that applies decides:
+
     1. inconclusive: one seed, for its spread is unknown;
-    2. beyond the null value in the claimed direction, p <= ALPHA:
-       supported, if also larger than `material` (p <= ALPHA: the interval clears it);
-       supported but immaterial, if equivalent within +- `material` (two one-sided tests at ALPHA);
-       supported but size open, if neither is shown;
-    3. not supported: beyond it in the other direction;
-    4. not supported: equivalent within +- `material`;
-    5. inconclusive: anything else, with the seeds that would settle it.
+    2. supported: beyond the null value in the claimed direction, p <= ALPHA, and larger than
+       `material`, p <= ALPHA too: the interval clears it;
+    3. supported but immaterial: beyond it, but equivalent within +- `material` (two one-sided tests
+       at ALPHA);
+    4. supported but size open: beyond it, and neither is shown;
+    5. not supported: beyond it in the other direction;
+    6. not supported: equivalent within +- `material`;
+    7. inconclusive: anything else, with the seeds that would settle it.
+
     With ALPHA 0.05 and a 95 % interval, p <= ALPHA says that the interval is beyond the null value.
     A null value other than zero is a margin: beyond it is supported, whatever the size.
 
