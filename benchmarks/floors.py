@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmnist_lab.config import Config
 from fmnist_lab.training import optimizers
 
 from .work import LEARNING_RATE, Timed, Work, wait
@@ -63,7 +64,7 @@ class Adam(Timed):
         self.device = work.workload.device
         shape = 2, work.workload.parameters
         flat, gradient = torch.rand(shape, device=self.device).unbind()
-        self.step = list(optimizers.Adam(flat).step(flat, gradient, LEARNING_RATE))
+        self.step = list(optimizers.Adam(flat, Config()).step(flat, gradient, LEARNING_RATE))
 
     def epoch(self) -> None:
         for _ in range(self.count):

@@ -45,7 +45,7 @@ class Ours(Trainer):
         wait(self.device)
 
     def steps(self) -> int:
-        return int(self.training.optimizer.steps)
+        return int(self.training.optimizer.state()[-1])
 
     def parameters(self) -> int:
         return self.stack.flat.numel()

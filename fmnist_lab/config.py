@@ -20,8 +20,10 @@ LOSS_WORDS = {  # the loss functions by name, in a reader's words
 }
 LOSS_NAMES = tuple(LOSS_WORDS)
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "adamw", "sgd")  # as in torch.optim; sgd with Nesterov's momentum
 LONGEST_SHOWN = 100  # characters of a value that an error repeats
-NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS}  # the hyperparameters that are no numbers
+# The hyperparameters that are no numbers.
+NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS, "optimizer": OPTIMIZERS}
 
 
 class PlainError(Exception):
@@ -69,6 +71,13 @@ BOUNDS: dict[str, Bounds] = {
     "train_size": Bounds(int, 1, TRAIN_SIZE),
     "weights_seed": Bounds(int, 0, 2**32 - 1),
     "order_seed": Bounds(int, 0, 2**32 - 1),
+    "momentum": Bounds(float, 0.0, 0.999),
+    "weight_decay": Bounds(float, 0.0, 1.0),
+}
+# A hyperparameter that plays no part beside some values of another, and what it then is.
+IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
+    "width": ("depth", (0,), 0),
+    "momentum": ("optimizer", ("adam", "adamw"), 0.9),
 }
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
@@ -79,7 +88,8 @@ class Config:
     """Hold the hyperparameters of one training run, checked on construction.
 
     `depth` counts hidden layers; `depth=0` is softmax regression, in which `width` plays no part
-    and is set to 0. Every numeric field's range is in `BOUNDS`, every other's names in `NAMED`.
+    and is set to 0, as others are that play none (`IDLE`). Every numeric field's range is in
+    `BOUNDS`, every other's names in `NAMED`.
 
     The defaults below are frozen: a run's identity leaves out fields that stand at their default
     (`identity`), so changing one would rename published runs. Chapters set their own base.
@@ -91,7 +101,7 @@ class Config:
     depth: int = 1  # hidden layers
     width: int = 128  # neurons per hidden layer
     batch_size: int = 256  # images per step
-    learning_rate: float = 2.05e-4  # Adam's step size
+    learning_rate: float = 2.05e-4  # the optimiser's step size
     epochs: int = 100  # at most
     patience: int = 5  # epochs without a lower validation loss before training stops
     seed: int = 0
@@ -99,6 +109,9 @@ class Config:
     precision: str = "float32"  # of the operands of matrix products; all else is float32
     weights_seed: int | None = None  # of the initial weights alone
     order_seed: int | None = None  # of the order of the training images alone
+    optimizer: str = "adam"
+    momentum: float = 0.9  # Nesterov's, of sgd
+    weight_decay: float = 0.0  # apart from the gradient in adamw, else added to it
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -203,7 +216,7 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with whole floats made ints and numbers made floats where due.
 
-    Beside `depth` 0, `width` plays no part and becomes 0.
+    What plays no part (`IDLE`) becomes what it is at rest: `width` 0 beside `depth` 0.
 
     Raises `ConfigError` with one line a fault: the parameter, its value and what is allowed.
     """
@@ -220,11 +233,14 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             unused = name == "width" and values.get("depth") == 0
             bounds = replace(BOUNDS[name], low=0) if unused else BOUNDS[name]
             if bounds.admit(value):
-                checked[name] = 0 if unused else bounds.kind(value)
+                checked[name] = bounds.kind(value)
             else:
                 faults.append(f"{name} is {shown(value)}; it must be {bounds}.")
         else:
             faults.append(unknown_name(name, names()))
     if faults:
         raise ConfigError("\n".join(faults))
+    for name, (other, beside, idle) in IDLE.items():
+        if name in checked and checked.get(other) in beside:
+            checked[name] = idle
     return checked

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from fmnist_lab import config
 from fmnist_lab.config import (
     BOUNDS,
+    IDLE,
     LOSS_NAMES,
     NAMED,
+    OPTIMIZERS,
     PRECISIONS,
     STREAM_SEEDS,
     Bounds,
@@ -36,6 +39,8 @@ RULES = {
     "train_size": "it must be a whole number from 1 to 48,000.",
     "weights_seed": "it must be a whole number from 0 to 4,294,967,295.",
     "order_seed": "it must be a whole number from 0 to 4,294,967,295.",
+    "momentum": "it must be a number from 0 to 0.999.",
+    "weight_decay": "it must be a number from 0 to 1.0.",
 }
 LOSSES = "cross_entropy, mse, mae, mse_probabilities, mae_probabilities"
 WHOLE = [name for name, bounds in BOUNDS.items() if bounds.kind is int]
@@ -44,6 +49,7 @@ configs = st.builds(
     Config,
     loss=st.sampled_from(LOSS_NAMES),
     precision=st.sampled_from(PRECISIONS),
+    optimizer=st.sampled_from(OPTIMIZERS),
     **{
         name: st.integers(int(b.low), int(b.high)) if b.kind is int else st.floats(b.low, b.high)
         for name, b in BOUNDS.items()
@@ -66,11 +72,25 @@ def test_every_numeric_field_has_bounds_and_its_default_lies_within():
     assert Config() == Config.from_dict({})
 
 
+# With which a hyperparameter plays a part, where it plays none beside the defaults.
+BESIDE: dict[str, dict[str, Any]] = {"momentum": {"optimizer": "sgd"}}
+
+
 @pytest.mark.parametrize("name", BOUNDS)
 def test_both_ends_of_a_range_are_allowed(name):
     bounds = BOUNDS[name]
     for end in (bounds.low, bounds.high):
-        assert getattr(Config.from_dict({name: end}), name) == end
+        assert getattr(Config.from_dict(BESIDE.get(name, {}) | {name: end}), name) == end
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_what_plays_no_part_changes_no_run(name):
+    other, beside, idle = IDLE[name]
+    for value in beside:
+        for end in (BOUNDS[name].low, BOUNDS[name].high):
+            resting = Config.from_dict({other: value, name: end})
+            assert getattr(resting, name) == idle
+            assert resting == Config.from_dict({other: value})
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -150,7 +170,7 @@ def test_several_faults_are_named_at_once_one_a_line():
         ("learningrate", "did you mean 'learning_rate'?"),
         ("batchsize", "did you mean 'batch_size'?"),
         ("Width", "did you mean 'width'?"),
-        ("momentum", f"known are {', '.join(names())}."),
+        ("regularizer", f"known are {', '.join(names())}."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(name, hint):
@@ -275,6 +295,9 @@ def test_the_defaults_are_what_they_have_always_been():
         "precision": "float32",
         "weights_seed": None,
         "order_seed": None,
+        "optimizer": "adam",
+        "momentum": 0.9,
+        "weight_decay": 0.0,
     }
 
 

@@ -14,7 +14,7 @@ from fmnist_lab.config import Config
 
 from .layers import Operations, Signal, run
 from .losses import LOSSES, Loss
-from .optimizers import Adam
+from .optimizers import OPTIMIZERS
 from .shapes import INPUT_DIM, OUTPUT_DIM
 from .stack import Stack
 
@@ -26,7 +26,7 @@ BLOCK_IMAGES, BLOCK_BATCHES = 256, 64
 class Training:
     """Trains a stack, an epoch at a time, and remembers each member's best parameters.
 
-    With the stack it holds five numbers a parameter: the parameter, its gradient, Adam's two
+    With the stack and Adam it holds five numbers a parameter: the parameter, its gradient, two
     moments and the best so far, 20 bytes in single precision; where products are made in another
     type, parameters and gradients a second time.
     """
@@ -37,7 +37,7 @@ class Training:
         self.best = stack.flat.clone()
         self.gradient = stack.flat.new_zeros(stack.flat.shape)
         self.products = self.gradient.to(stack.operands)  # itself where that is its type
-        self.optimizer = Adam(stack.flat)
+        self.optimizer = OPTIMIZERS[config.optimizer](stack.flat, config)
         batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
         self.block = min(batches * config.batch_size, config.train_size)
         sizes = {self.block, config.train_size % self.block or self.block}

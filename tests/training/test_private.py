@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fmnist_lab.config import Config
 from fmnist_lab.training.layers import ReLU, Signal
 from fmnist_lab.training.optimizers import Adam
 
@@ -12,20 +13,26 @@ def schema(name: str, overload: str) -> str:
     return str(getattr(packet, overload)._schema) if hasattr(packet, overload) else "is gone"
 
 
+ADAM = (
+    "Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, "
+    "Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, "
+    "{} lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize"
+)
+SGD = (
+    "Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, "
+    "float weight_decay, float momentum, {} lr, float dampening, bool nesterov, bool maximize, "
+    "bool is_first_step"
+)
+ADAM_INSTEAD = "optimizers.Adam needs torch.optim.Adam(fused=True) instead"
+SGD_INSTEAD = "optimizers.SGD needs torch.optim.SGD(fused=True) instead"
+
+
 @pytest.mark.parametrize(
     ("name", "overload", "arguments", "instead"),
     [
-        (
-            "_fused_adam_",
-            "default",
-            (
-                "Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, "
-                "Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, "
-                "float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, "
-                "bool maximize"
-            ),
-            "optimizers.Adam needs torch.optim.Adam(fused=True) instead",
-        ),
+        ("_fused_adam_", "default", ADAM.format("float"), ADAM_INSTEAD),
+        ("_fused_adamw_", "default", ADAM.format("float"), ADAM_INSTEAD),
+        ("_fused_sgd_", "default", SGD.format("float"), SGD_INSTEAD),
         (
             "threshold_backward",
             "grad_input",
@@ -45,7 +52,7 @@ def test_the_fused_call_is_the_public_optimiser():
     parameter = torch.nn.Parameter(flat.clone())
     adam = torch.optim.Adam([parameter], lr=0.01, fused=True)
     parameter.grad = torch.empty(1000)
-    step = list(Adam(flat).step(flat, parameter.grad, 0.01))
+    step = list(Adam(flat, Config()).step(flat, parameter.grad, 0.01))
     for _ in range(3):
         parameter.grad.normal_(generator=generator)
         adam.step()
