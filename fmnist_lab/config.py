@@ -23,7 +23,12 @@ PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "adamw", "sgd")  # as in torch.optim; sgd with Nesterov's momentum
 LONGEST_SHOWN = 100  # characters of a value that an error repeats
 # The hyperparameters that are no numbers.
-NAMED = {"loss": LOSS_NAMES, "precision": PRECISIONS, "optimizer": OPTIMIZERS}
+NAMED = {
+    "loss": LOSS_NAMES,
+    "precision": PRECISIONS,
+    "optimizer": OPTIMIZERS,
+    "batch_norm": ("off", "on"),
+}
 
 
 class PlainError(Exception):
@@ -73,11 +78,15 @@ BOUNDS: dict[str, Bounds] = {
     "order_seed": Bounds(int, 0, 2**32 - 1),
     "momentum": Bounds(float, 0.0, 0.999),
     "weight_decay": Bounds(float, 0.0, 1.0),
+    "dropout": Bounds(float, 0.0, 0.95),
+    "input_dropout": Bounds(float, 0.0, 0.95),
 }
 # A hyperparameter that plays no part beside some values of another, and what it then is.
 IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "width": ("depth", (0,), 0),
     "momentum": ("optimizer", ("adam", "adamw"), 0.9),
+    "dropout": ("depth", (0,), 0.0),
+    "batch_norm": ("depth", (0,), "off"),
 }
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
@@ -112,6 +121,9 @@ class Config:
     optimizer: str = "adam"
     momentum: float = 0.9  # Nesterov's, of sgd
     weight_decay: float = 0.0  # apart from the gradient in adamw, else added to it
+    dropout: float = 0.0  # share of each hidden layer's activations that a step drops
+    input_dropout: float = 0.0  # share of pixels that a step drops
+    batch_norm: str = "off"  # on: of each hidden layer, before ReLU
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

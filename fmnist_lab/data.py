@@ -15,7 +15,8 @@ CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip  # as torchvision.datasets.FashionMNIST.classes
-STREAMS = ("split", "weights", "order", "augment")  # their order is part of every seed: append only
+# Append only: their order is part of every seed.
+STREAMS = ("split", "weights", "order", "augment", "dropout")
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare tensors, which gives no bool
@@ -55,7 +56,7 @@ def _pixels(images: Tensor) -> Tensor:
 
 
 def generator(seed: int, stream: str) -> torch.Generator:
-    """Make the CPU generator of one stream ("split", "weights", "order", "augment") of a seed.
+    """Make the CPU generator of one of `STREAMS` of a seed.
 
     The streams are spawned from the seed by numpy's SeedSequence, so that drawing more from one
     leaves the others as they are.

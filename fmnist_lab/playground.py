@@ -222,7 +222,8 @@ def control(name: str) -> Any:
         return widgets.Dropdown(options=NAMED[name], value=value, **label)
     # A text: 1e-3 is what people write. A box of whole numbers would change what is out of range
     # without a word.
-    text, hint = written(value), str(BOUNDS[name])
+    text = written(value) if name == "learning_rate" else f"{value:g}"
+    hint = str(BOUNDS[name])
     return widgets.Text(value=text, tooltip=hint, continuous_update=False, **label)
 
 
@@ -239,7 +240,7 @@ class Learnt:
         """Ask the network with the weights of the run's best epoch, which it must have kept."""
         chosen = split(run.config.seed)[1]
         images, labels = fashion.images[chosen], fashion.labels[chosen]
-        network = network_of(run.config.depth, run.config.width, run.best_weights())
+        network = network_of(run.config, run.best_weights())
         with torch.no_grad(), environment.threads(run.config):
             logits = torch.cat([network(part) for part in images.split(CHUNK)])
         sure, classes = torch.softmax(logits, 1).max(1, keepdim=True)

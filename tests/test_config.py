@@ -41,6 +41,8 @@ RULES = {
     "order_seed": "it must be a whole number from 0 to 4,294,967,295.",
     "momentum": "it must be a number from 0 to 0.999.",
     "weight_decay": "it must be a number from 0 to 1.0.",
+    "dropout": "it must be a number from 0 to 0.95.",
+    "input_dropout": "it must be a number from 0 to 0.95.",
 }
 LOSSES = "cross_entropy, mse, mae, mse_probabilities, mae_probabilities"
 WHOLE = [name for name, bounds in BOUNDS.items() if bounds.kind is int]
@@ -50,6 +52,7 @@ configs = st.builds(
     loss=st.sampled_from(LOSS_NAMES),
     precision=st.sampled_from(PRECISIONS),
     optimizer=st.sampled_from(OPTIMIZERS),
+    batch_norm=st.sampled_from(NAMED["batch_norm"]),
     **{
         name: st.integers(int(b.low), int(b.high)) if b.kind is int else st.floats(b.low, b.high)
         for name, b in BOUNDS.items()
@@ -87,7 +90,8 @@ def test_both_ends_of_a_range_are_allowed(name):
 def test_what_plays_no_part_changes_no_run(name):
     other, beside, idle = IDLE[name]
     for value in beside:
-        for end in (BOUNDS[name].low, BOUNDS[name].high):
+        ends = NAMED[name] if name in NAMED else (BOUNDS[name].low, BOUNDS[name].high)
+        for end in ends:
             resting = Config.from_dict({other: value, name: end})
             assert getattr(resting, name) == idle
             assert resting == Config.from_dict({other: value})
@@ -298,6 +302,9 @@ def test_the_defaults_are_what_they_have_always_been():
         "optimizer": "adam",
         "momentum": 0.9,
         "weight_decay": 0.0,
+        "dropout": 0.0,
+        "input_dropout": 0.0,
+        "batch_norm": "off",
     }
 
 
@@ -326,17 +333,17 @@ def test_the_identity_does_not_depend_on_the_order_of_the_fields(config):
 
 
 def test_a_field_added_with_a_default_leaves_every_identity(monkeypatch):
-    monkeypatch.setitem(BOUNDS, "dropout", Bounds(float, 0.0, 1.0))
+    monkeypatch.setitem(BOUNDS, "later", Bounds(float, 0.0, 1.0))
 
     @dataclass(frozen=True)
     class Later(Config):
-        dropout: float = 0.0
+        later: float = 0.0
 
     monkeypatch.setattr(config, "names", lambda: tuple(f.name for f in fields(Later)))
     for earlier in (Config(), Config(depth=0), Config(loss="mae", width=64, seed=3)):
         later = Later(**asdict(earlier))
         assert identify(later, DIGEST) == identify(earlier, DIGEST)
-        used = replace(later, dropout=0.5)
+        used = replace(later, later=0.5)
         assert identify(used, DIGEST) != identify(earlier, DIGEST)
 
 
@@ -346,10 +353,10 @@ def test_a_field_added_with_a_default_leaves_every_identity(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "seeds"),
     [
-        ({}, (3, 3, 3, 3)),
-        ({"weights_seed": 7}, (3, 7, 3, 3)),
-        ({"order_seed": 0}, (3, 3, 0, 3)),
-        ({"weights_seed": 7, "order_seed": 8}, (3, 7, 8, 3)),
+        ({}, (3, 3, 3, 3, 3)),
+        ({"weights_seed": 7}, (3, 7, 3, 3, 3)),
+        ({"order_seed": 0}, (3, 3, 0, 3, 3)),
+        ({"weights_seed": 7, "order_seed": 8}, (3, 7, 8, 3, 3)),
     ],
 )
 def test_a_stream_has_the_runs_seed_unless_it_has_one_of_its_own(given, seeds):

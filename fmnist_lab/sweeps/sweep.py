@@ -206,7 +206,7 @@ def network(run: Run, **options: Any) -> FashionClassifier:
         raise ValueError(f"run {run.id} diverged in its first epoch: it has no best weights.")
     if run.weights is None:
         (run,) = sweep([run.config], keep=frozenset({"weights"}), **options)
-    return network_of(run.config.depth, run.config.width, run.best_weights())
+    return network_of(run.config, run.best_weights())
 
 
 @contextmanager

@@ -12,13 +12,13 @@ batches. `tests/training/test_steps.py` holds every step against autograd.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Operations = Iterator[Callable[[], object]]
 
@@ -40,6 +40,10 @@ class Signal:
 class Layer(Protocol):
     """A layer at work on one batch; those that work in place have one signal at both ends."""
 
+    @property
+    def held(self) -> Sequence[Tensor]:
+        """Return its own tensors, beside signals and parameters."""
+
     def forward(self) -> Operations:
         """Yield what fills the outputs' values."""
 
@@ -53,6 +57,8 @@ class Layer(Protocol):
 @dataclass(frozen=True)
 class Linear:
     """Multiplies by weights and adds biases."""
+
+    held = ()
 
     inputs: Signal
     outputs: Signal
@@ -77,6 +83,8 @@ class Linear:
 class ReLU:
     """Sets what is negative to zero, in place."""
 
+    held = ()
+
     inputs: Signal
     outputs: Signal
 
@@ -88,7 +96,3 @@ class ReLU:
         # tests/training/test_private.py fails with a sentence when this call changes.
         call, delta = torch.ops.aten.threshold_backward.grad_input, self.outputs.delta
         yield partial(call, delta, self.outputs.values, 0, grad_input=delta)
-
-
-# By the module whose work they do.
-LAYERS: dict[type[nn.Module], Callable[..., Layer]] = {nn.Linear: Linear, nn.ReLU: ReLU}

@@ -27,6 +27,7 @@ class Member:
     config: Config
     together: Sequence[int]  # the seeds of the stack that it began in
     order: torch.Generator  # shuffles its training images
+    dropout: torch.Generator  # draws a key for each step and layer
     train: Tensor  # (train_size,) indices
     validation: Tensor  # (12000,) indices
     history: dict[str, list[float | None]] = field(
@@ -40,11 +41,21 @@ class Member:
     def of(cls, config: Config, together: Sequence[int]) -> Member:
         train, validation = split(config.seed)
         order = generator(config.stream_seed("order"), "order")
-        return cls(config, together, order, train[: config.train_size], validation)
+        dropout = generator(config.seed, "dropout")
+        return cls(config, together, order, dropout, train[: config.train_size], validation)
 
-    def shuffled(self) -> Tensor:
-        """Return the training images' indices in a new order."""
-        return self.train[torch.randperm(len(self.train), generator=self.order)]
+    def draws(self) -> dict[str, Tensor]:
+        """Return what chance decides in an epoch: the order (N,) of the training images' indices.
+
+        And, with dropout, its keys (steps, layers).
+        """
+        drawn = {"order": self.train[torch.randperm(len(self.train), generator=self.order)]}
+        config = self.config
+        layers = (config.input_dropout > 0) + config.depth * (config.dropout > 0)
+        if layers:
+            shape = config.steps_an_epoch, layers
+            drawn["keys"] = torch.randint(-(2**31), 2**31, shape, generator=self.dropout)
+        return drawn
 
     def note(self, row: Sequence[float]) -> bool:
         """Append an epoch's metrics; return whether its validation loss is the lowest yet."""
@@ -88,7 +99,7 @@ def conclude(
             halves = torch.cat([classes, (probability * 255).round()])
             bulky["predictions"] = pack(halves.to(torch.uint8).cpu().numpy())
         if "weights" in keep:
-            bulky["weights"] = pack(chosen.flat.float().cpu().numpy())
+            bulky["weights"] = pack(chosen.values.float().cpu().numpy())
     if "step_losses" in keep:
         with np.errstate(over="ignore"):  # beyond 65,504 float16 holds infinity
             bulky["step_losses"] = pack(np.array(member.step_losses, np.float16))

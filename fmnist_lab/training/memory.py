@@ -12,7 +12,7 @@ from torch import Tensor
 from fmnist_lab.config import VALIDATION_SIZE, Config
 
 from .evaluation import CHUNK, SCORED, Chunk
-from .model import empty_network
+from .model import empty_network, techniques
 from .shapes import INPUT_DIM, OUTPUT_DIM, parameter_count
 from .stack import Stack
 from .steps import Training
@@ -37,10 +37,14 @@ def held(config: Config, members: int) -> tuple[int, int]:
 
     Both are built here, of tensors without numbers.
     """
-    network, operands = empty_network(config.depth, config.width), getattr(torch, config.precision)
-    flat = torch.empty(members * parameter_count(config.depth, config.width), device="meta")
-    stack = Stack(network, members, flat, flat.to(operands))
-    pixels, targets = stack.operands.new_empty(1, INPUT_DIM), flat.new_empty(OUTPUT_DIM, 1)
+    network = empty_network(config.depth, config.width, **techniques(config))
+    count = sum(number.numel() for number in network.numbers())
+    values = torch.empty(members * count, device="meta")
+    pixels = values.new_empty(1, INPUT_DIM, dtype=getattr(torch, config.precision))
+    stack, targets = (
+        Stack.holding(values, network, members, pixels),
+        values.new_empty(OUTPUT_DIM, 1),
+    )
     training = Training(stack, pixels, targets, config)
     buffers = [tensor for block in training.blocks.values() for tensor in block.held]
     scored = SCORED * members * (config.train_size + VALIDATION_SIZE)

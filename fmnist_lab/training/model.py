@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import vector_to_parameters
+
+from fmnist_lab.config import Config
 
 from .shapes import INPUT_DIM, OUTPUT_DIM
 
@@ -17,47 +19,92 @@ class FashionClassifier(nn.Module):
 
     `hidden_layers` linear layers of `width` neurons, each followed by ReLU, then a linear layer
     to `output_dim` scores: the network of the report's section 2.1, initialised as PyTorch does.
+    Beyond the report, each may be followed by batch normalisation before ReLU and by dropout after
+    it, and pixels may be dropped.
     """
 
-    def __init__(self, input_dim: int, hidden_layers: int, width: int, output_dim: int):
+    def __init__(
+        self,
+        input_dim: int,
+        hidden_layers: int,
+        width: int,
+        output_dim: int,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ):
         super().__init__()
         dims = [input_dim, *[width] * hidden_layers]
-        hidden = [m for a, b in itertools.pairwise(dims) for m in (nn.Linear(a, b), nn.ReLU())]
-        self.layers = nn.Sequential(*hidden, nn.Linear(dims[-1], output_dim))
+        layers: list[nn.Module] = [nn.Dropout(input_dropout)] * (input_dropout > 0)
+        for inputs, outputs in itertools.pairwise(dims):
+            layers.append(nn.Linear(inputs, outputs))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(outputs))
+            layers.append(nn.ReLU())
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers, nn.Linear(dims[-1], output_dim))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images)  # (B, input_dim) -> (B, output_dim)
+        return self.layers(images.flatten(1))  # (B, input_dim) or (B, 1, 28, 28) -> (B, output_dim)
 
     def linears(self) -> list[nn.Linear]:
         """Return the linear layers, input side first."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
+    def numbers(self) -> list[Tensor]:
+        """Return all parameters, then what batch normalisation evaluates with."""
+        statistics = [buffer for buffer in self.buffers() if buffer.is_floating_point()]
+        return [*self.parameters(), *statistics]
 
-def empty_network(depth: int, width: int) -> FashionClassifier:
-    """Return a network of that shape whose parameters hold no numbers."""
-    with torch.device("meta"):
-        return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
+
+def techniques(config: Config) -> dict[str, Any]:
+    """Return what a config's network has beyond the report's."""
+    return {
+        "batch_norm": config.batch_norm == "on",
+        "dropout": config.dropout,
+        "input_dropout": config.input_dropout,
+    }
 
 
-def initial_network(depth: int, width: int, torch_seed: int) -> FashionClassifier:
+def initial_network(
+    depth: int, width: int, torch_seed: int, **techniques: Any
+) -> FashionClassifier:
     """Build a freshly initialised network on the CPU, drawn from a generator of its own.
 
     The weights are those of `torch.manual_seed(torch_seed)` and `FashionClassifier(…)`. The
     global generator is not used, because runs may train in threads of one process.
     """
     generator = torch.Generator().manual_seed(torch_seed)
-    network = empty_network(depth, width)  # do not draw weights that are replaced at once
+    network = empty_network(
+        depth, width, **techniques
+    )  # do not draw weights that are replaced at once
     network.to_empty(device="cpu")
     with torch.no_grad():
-        for linear in network.linears():  # as nn.Linear does, which takes no generator
-            nn.init.kaiming_uniform_(linear.weight, a=5**0.5, generator=generator)
-            bound = linear.in_features**-0.5
-            linear.bias.uniform_(-bound, bound, generator=generator)
+        for layer in network.layers:
+            if isinstance(layer, nn.Linear):  # as it does itself, which takes no generator
+                nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+                bound = layer.in_features**-0.5
+                layer.bias.uniform_(-bound, bound, generator=generator)
+            elif isinstance(layer, nn.BatchNorm1d):
+                layer.reset_parameters()
     return network
 
 
-def network_of(depth: int, width: int, parameters: np.ndarray) -> FashionClassifier:
-    """Return the network whose parameters, one after the other, are `parameters` (P,)."""
-    network = FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM)
-    vector_to_parameters(torch.from_numpy(parameters.copy()), network.parameters())
-    return network
+def empty_network(depth: int, width: int, **techniques: Any) -> FashionClassifier:
+    """Return a network of that shape whose parameters hold no numbers."""
+    with torch.device("meta"):
+        return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM, **techniques)
+
+
+def network_of(config: Config, numbers: np.ndarray) -> FashionClassifier:
+    """Return a config's network, for evaluation, whose `numbers()` are these, one after another."""
+    vector = torch.from_numpy(numbers.copy())
+    empty = empty_network(config.depth, config.width, **techniques(config))
+    network = empty.to_empty(device="cpu").to(vector.dtype)
+    held = network.numbers()
+    with torch.no_grad():
+        for tensor, own in zip(held, vector.split([t.numel() for t in held]), strict=True):
+            tensor.copy_(own.view_as(tensor))
+    return network.eval()

@@ -35,7 +35,7 @@ class Optimizer(Protocol):
 class Adam:
     """Adam: two moments of each parameter's gradient, and the steps so far."""
 
-    call = staticmethod(torch._fused_adam_)
+    call: Callable[..., object] = staticmethod(torch._fused_adam_)
 
     def __init__(self, flat: Tensor, config: Config):
         self.moment1, self.moment2 = flat.new_zeros(flat.shape), flat.new_zeros(flat.shape)

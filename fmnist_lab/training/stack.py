@@ -11,52 +11,74 @@ gradients and a rounded copy of the parameters; products accumulate in float32, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .layers import LAYERS, Layer, Operations, Signal
+from .batch_norm import BatchNorm, Normalized
+from .dropout import Dropout, Whole
+from .layers import Layer, Linear, Operations, ReLU, Signal
 from .model import FashionClassifier
+
+# By the module whose work they do: while training, and in evaluation.
+LAYERS: dict[type[nn.Module], Callable[..., Layer]] = {
+    nn.Linear: Linear, nn.ReLU: ReLU, nn.BatchNorm1d: BatchNorm, nn.Dropout: Dropout,
+}  # fmt: skip
+EVALUATED: dict[type[nn.Module], Callable[..., Layer]] = {
+    **LAYERS, nn.BatchNorm1d: Normalized, nn.Dropout: Whole,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Hold the parameters of S networks of one shape: all that their logits depend on."""
+    """Hold the numbers of S networks of one shape: all that their logits depend on."""
 
-    network: FashionClassifier  # of that shape; its own parameters play no part
+    network: FashionClassifier  # of that shape; its own numbers play no part
     size: int  # S
-    flat: Tensor  # part after part, in the order of `network.parameters()`
-    operands: Tensor  # the same in the type of products: `flat` itself where that is its type
+    values: Tensor  # part after part, in the order of `network.numbers()`
+    flat: Tensor  # the parameters: `values` itself without batch normalisation
+    operands: Tensor  # the parameters in the type of products: `flat` itself where that is its type
 
     @classmethod
     def of(cls, networks: Sequence[FashionClassifier], pixels: Tensor, targets: Tensor) -> Stack:
         """Stack networks: on the images' device, in the targets' type, for products of pixels'."""
-        members = zip(*(network.parameters() for network in networks), strict=True)
+        members = zip(*(network.numbers() for network in networks), strict=True)
         parts = [torch.stack([each.detach() for each in part]) for part in members]
-        flat = torch.cat([part.reshape(-1) for part in parts]).to(targets)
-        return cls(networks[0], len(networks), flat, flat.to(pixels))
+        values = torch.cat([part.reshape(-1) for part in parts]).to(targets)
+        return cls.holding(values, networks[0], len(networks), pixels)
 
-    def select(self, members: Sequence[int], flat: Tensor | None = None) -> Stack:
-        """Return a stack of some members, with their parameters in `flat` if that is given."""
-        chosen = self.pick(self.flat if flat is None else flat, members)
-        return Stack(self.network, len(members), chosen, chosen.to(self.operands))
+    @classmethod
+    def holding(cls, values: Tensor, network: FashionClassifier, size: int, like: Tensor) -> Stack:
+        """Return a stack of these numbers, for products in the type of `like`."""
+        count = size * sum(parameter.numel() for parameter in network.parameters())
+        flat = values if count == len(values) else values[:count]
+        return cls(network, size, values, flat, flat.to(like))
+
+    def select(self, members: Sequence[int], values: Tensor | None = None) -> Stack:
+        """Return a stack of some members, with their numbers in `values` if that is given."""
+        chosen = self.pick(self.values if values is None else values, members)
+        return Stack.holding(chosen, self.network, len(members), self.operands)
 
     def pick(self, flat: Tensor, members: Sequence[int]) -> Tensor:
-        """Return of a tensor that is laid out as `flat` what is some members', laid out alike."""
+        """Return some members' share of a tensor laid out as `values` or `flat`."""
         return torch.cat([part[list(members)].reshape(-1) for part in self.parts(flat)])
 
     def parts(self, flat: Tensor) -> list[Tensor]:
-        """Return each part (S, …) of a tensor that is laid out as `flat`, as a view of it."""
-        shapes = [parameter.shape for parameter in self.network.parameters()]
-        pieces = flat.split([self.size * shape.numel() for shape in shapes])
-        return [piece.view(self.size, *shape) for piece, shape in zip(pieces, shapes, strict=True)]
+        """Return each part (S, …) of a tensor laid out as `values` or `flat`, as a view of it."""
+        parts, end = [], 0
+        for number in self.network.numbers():
+            start, end = end, end + self.size * number.numel()
+            if end <= len(flat):
+                parts.append(flat[start:end].view(self.size, *number.shape))
+        return parts
 
-    def by_layer(self, parts: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Return the parts that are each layer's."""
+    def by_layer(self, parts: Iterable[Tensor]) -> list[list[Tensor]]:
+        """Return the parts that are each layer's parameters."""
         left = iter(parts)
         return [list(islice(left, len(list(m.parameters())))) for m in self.network.layers]
 
@@ -66,17 +88,32 @@ class Stack:
         values = [self.operands.new_empty(self.size, size, batch) for size in sizes]
         return [Signal(each, each.new_empty(each.shape if deltas else 0)) for each in values]
 
-    def layers(self, images: Tensor, buffers: Sequence[Signal]) -> list[Layer]:
-        """Return the layers, which take images (S, 784, B) to the last buffer."""
+    def layers(
+        self, images: Tensor, buffers: Sequence[Signal], keys: Sequence[Tensor] | None = None
+    ) -> list[Layer]:
+        """Return the layers, which take images (S, 784, B) to the last buffer.
+
+        To train they need a key (S, 1, 1) for each dropout; without, they evaluate.
+        """
         layers, inputs, left = [], Signal(images, images.new_empty(0)), iter(buffers)
-        parameters = self.by_layer(self.parts(self.operands))
-        for module, own in zip(self.network.layers, parameters, strict=True):
+        kinds, key = (EVALUATED, repeat(images)) if keys is None else (LAYERS, iter(keys))
+        exact = self.parts(self.values)
+        statistics = iter(exact[len(self.parts(self.flat)) :])
+        parameters = zip(
+            self.by_layer(self.parts(self.operands)), self.by_layer(exact), strict=True
+        )
+        for module, (rounded, own) in zip(self.network.layers, parameters, strict=True):
             outputs = next(left) if isinstance(module, nn.Linear) else inputs
-            layers.append(LAYERS[type(module)](inputs, outputs, *own))
+            given: list[Any] = rounded
+            if isinstance(module, nn.BatchNorm1d):
+                given = [*own, next(statistics), next(statistics)]
+            elif isinstance(module, nn.Dropout):
+                given = [module.p, next(key)]
+            layers.append(kinds[type(module)](inputs, outputs, *given))
             inputs = outputs
         return layers
 
     def rounding(self) -> Operations:
         """Yield what rounds the parameters to what products read, where that is another type."""
-        if self.operands is not self.flat:
+        if self.operands.dtype != self.flat.dtype:
             yield partial(self.operands.copy_, self.flat)

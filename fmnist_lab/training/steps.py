@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmnist_lab.config import Config
 
@@ -34,27 +34,29 @@ class Training:
     def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
         """Take all images (N, 784) and their one-hot targets (10, N), on the stack's device."""
         self.stack, self.pixels, self.targets, self.config = stack, pixels, targets, config
-        self.best = stack.flat.clone()
+        self.best = stack.values.clone()
         self.gradient = stack.flat.new_zeros(stack.flat.shape)
         self.products = self.gradient.to(stack.operands)  # itself where that is its type
         self.optimizer = OPTIMIZERS[config.optimizer](stack.flat, config)
-        batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
-        self.block = min(batches * config.batch_size, config.train_size)
+        self.batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
+        self.block = min(self.batches * config.batch_size, config.train_size)
         sizes = {self.block, config.train_size % self.block or self.block}
         self.blocks = {images: Block(self, images) for images in sizes}
 
-    def epoch(self, order: Tensor) -> Iterator[Tensor]:
+    def epoch(self, order: Tensor, **drawn: Tensor) -> Iterator[Tensor]:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Yields after each block of batches its images' logits (S, 10, n), each taken before the
-        step that it was part of.
+        Dropout needs `keys` (S, steps, layers). Yields after each block of batches its images'
+        logits (S, 10, n), each taken before the step that it was part of.
         """
-        for part in order.split(self.block, 1):
-            yield self.blocks[part.shape[1]].train(part)
+        parts = {"order": order.split(self.block, 1)}
+        parts |= {name: each.split(self.batches, 1) for name, each in drawn.items()}
+        for part in zip(*parts.values(), strict=True):
+            yield self.blocks[part[0].shape[1]].train(dict(zip(parts, part, strict=True)))
 
     def keep_best(self, member: int) -> None:
         """Remember the member's parameters as its best."""
-        best, now = self.stack.parts(self.best), self.stack.parts(self.stack.flat)
+        best, now = self.stack.parts(self.best), self.stack.parts(self.stack.values)
         for target, source in zip(best, now, strict=True):
             target[member].copy_(source[member])
 
@@ -68,11 +70,12 @@ class Training:
 
     def state(self) -> list[Tensor]:
         """Return what training changes: tensors laid out as the parameters, and numbers of all."""
-        return [self.stack.flat, self.best, *self.optimizer.state()]
+        return [self.stack.values, self.best, *self.optimizer.state()]
 
     def held(self) -> list[Tensor]:
         """Return every tensor that is held beside the blocks', some of them twice."""
-        return [self.stack.operands, self.gradient, self.products, *self.state()]
+        rounded = [self.stack.operands] if self.products is not self.gradient else []
+        return [*rounded, self.gradient, self.products, *self.state()]
 
     def gradients(self) -> list[tuple[Tensor, Tensor]]:
         """Return each part's gradient twice: as backward leaves it, and in the parameters' type."""
@@ -98,20 +101,26 @@ class Block:
 
     def __init__(self, training: Training, images: int):
         pixels, targets, size = training.pixels, training.targets, training.stack.size
-        self.indices = torch.zeros(size, images, dtype=torch.int64, device=pixels.device)
+        steps = -(-images // training.config.batch_size)
+        dropouts = [m for m in training.stack.network.layers if isinstance(m, nn.Dropout)]
+        self.drawn = {
+            "order": targets.new_zeros(size, images, dtype=torch.int64),
+            "keys": targets.new_zeros(size, steps, len(dropouts), dtype=torch.int32),
+        }
         self.images = pixels.new_empty(size, images, INPUT_DIM)
         self.targets = targets.new_empty(OUTPUT_DIM, size, images)
         self.logits: list[Tensor] = []  # of each batch, (S, 10, B)
-        self.held = [self.indices, self.images, self.targets]
+        self.held = [*self.drawn.values(), self.images, self.targets]
         work = partial(run, list(self._operations(training)))
         self.work = captured(work, training) if pixels.is_cuda else work
 
-    def train(self, indices: Tensor) -> Tensor:
-        """Train on the images at `indices` (S, N); return each one's logits before its step.
+    def train(self, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Train on the images at `order` (S, n) of what is drawn.
 
-        They have shape (S, 10, N).
+        Returns each one's logits (S, 10, n) before its step.
         """
-        self.indices.copy_(indices)
+        for name, values in drawn.items():
+            self.drawn[name].copy_(values)
         with denormals_flushed():
             self.work()
         return torch.cat(self.logits, 2)
@@ -119,18 +128,21 @@ class Block:
     def _operations(self, training: Training) -> Operations:
         stack, batch = training.stack, training.config.batch_size
         rows, columns = self.images.view(-1, INPUT_DIM), self.targets.view(OUTPUT_DIM, -1)
-        yield partial(torch.index_select, training.pixels, 0, self.indices.view(-1), out=rows)
-        yield partial(torch.index_select, training.targets, 1, self.indices.view(-1), out=columns)
+        order = self.drawn["order"].view(-1)
+        yield partial(torch.index_select, training.pixels, 0, order, out=rows)
+        yield partial(torch.index_select, training.targets, 1, order, out=columns)
         batches = self.images.mT.split(batch, 2)  # (S, 784, B) each
         buffers = {n: stack.buffers(n, deltas=True) for n in {each.shape[2] for each in batches}}
         self.held += [t for each in buffers.values() for s in each for t in (s.values, s.delta)]
         gradients = stack.by_layer([found for found, _ in training.gradients()])
         update = list(training.update())
         wanted = self.targets.movedim(1, 0).split(batch, 2)  # (S, 10, B) each
-        for images, targets in zip(batches, wanted, strict=True):
+        keys = self.drawn["keys"].unbind(1)  # (S, layers) each
+        for images, targets, key in zip(batches, wanted, keys, strict=True):
             *hidden, last = buffers[images.shape[2]]  # the next batch may overwrite what is hidden
             last = Signal(last.values.new_empty(last.values.shape), last.delta)
-            layers = stack.layers(images, [*hidden, last])
+            layers = stack.layers(images, [*hidden, last], key[:, :, None, None].unbind(1))
+            self.held += [tensor for layer in layers for tensor in layer.held]
             logits = last.values.to(targets)  # itself where that is its type
             self.logits.append(logits)
             self.held += last.values, logits

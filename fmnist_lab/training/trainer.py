@@ -16,7 +16,7 @@ from fmnist_lab.runs.run import Run
 
 from .evaluation import Images, predict, score
 from .member import Member, conclude
-from .model import FashionClassifier, initial_network
+from .model import FashionClassifier, initial_network, techniques
 from .stack import Stack
 from .steps import Training
 
@@ -58,10 +58,12 @@ def train(
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
         stack = training.stack
-        before = stack.flat if stop is None else stack.flat.clone()
-        order = torch.stack([member.shuffled() for member in members]).to(stack.flat.device)
+        before = stack.values if stop is None else stack.values.clone()
+        draws = [member.draws() for member in members]
+        drawn = {n: torch.stack([d[n] for d in draws]).to(stack.flat.device) for n in draws[0]}
+        order = drawn["order"]  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
-        logits = joined(training.epoch(order), stop)  # (S, 10, N)
+        logits = joined(training.epoch(**drawn), stop)  # (S, 10, N)
         unseen = joined(predict(stack, images.pixels, validation), stop)
         if logits is None or unseen is None:
             break
@@ -88,7 +90,7 @@ def train(
     trained = number - 1  # `stop` was set
     if trained:
         yield Epoch(trained, {}, [])
-        stack.flat.copy_(before)
+        stack.values.copy_(before)
         for member in members:
             member.config = replace(member.config, epochs=trained)
         runs = [conclude(training, n, each, data, images, keep) for n, each in enumerate(members)]
@@ -108,4 +110,4 @@ def joined(parts: Iterator[Tensor], stop: Event | None) -> Tensor | None:
 def initial(config: Config) -> FashionClassifier:
     """Return the network a config starts from."""
     seed = generator(config.stream_seed("weights"), "weights").initial_seed()
-    return initial_network(config.depth, config.width, seed)
+    return initial_network(config.depth, config.width, seed, **techniques(config))

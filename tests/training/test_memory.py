@@ -10,7 +10,7 @@ import torch
 from fmnist_lab.config import Config
 from fmnist_lab.training import memory
 from fmnist_lab.training.evaluation import CHUNK, SCORED, Chunk
-from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.model import initial_network, techniques
 from fmnist_lab.training.shapes import parameter_count
 from fmnist_lab.training.stack import Stack
 from fmnist_lab.training.steps import Training
@@ -35,13 +35,15 @@ def storages() -> dict[int, int]:
         replace(CONFIG, batch_size=1),
         replace(CONFIG, batch_size=48_000, train_size=2_000),  # gathers all images at once
         replace(CONFIG, precision="bfloat16"),
+        replace(CONFIG, optimizer="sgd", dropout=0.5, input_dropout=0.1, batch_norm="on"),
     ],
-    ids=["small", "softmax regression", "single images", "one batch", "bfloat16"],
+    ids=["small", "softmax regression", "single images", "one batch", "bfloat16", "techniques"],
 )
 def test_all_that_a_training_and_its_evaluation_hold_is_foreseen(config, members):
     operands = getattr(torch, config.precision)
     pixels, targets = torch.rand(1, 784).to(operands), torch.rand(10, 1)
-    networks = [initial_network(config.depth, config.width, seed) for seed in range(members)]
+    shape = config.depth, config.width
+    networks = [initial_network(*shape, n, **techniques(config)) for n in range(members)]
     before = storages()
     stack = Stack.of(networks, pixels, targets)
     held = [Training(stack, pixels, targets, config), Chunk(stack, CHUNK)]

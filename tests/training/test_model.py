@@ -34,3 +34,9 @@ def test_networks_drawn_in_several_threads_at_once_are_those_drawn_alone():
         together = list(threads.map(lambda seed: weights(initial_network(1, 64, seed)), seeds))
     for seed, drawn in zip(seeds, together, strict=True):
         assert torch.equal(drawn, weights(initial_network(1, 64, seed)))
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28), (1, 28, 28)])
+def test_images_are_taken_as_tutorials_give_them(shape):
+    network, images = initial_network(1, 8, 7), torch.rand(5, 784)
+    assert torch.equal(network(images.view(5, *shape)), network.layers(images))

@@ -99,7 +99,7 @@ def train_stacked(data, depth, width, loss, seeds, epochs, batch_size=BATCH, lea
 
 def network(stack, member, depth, width):
     """A member as the report's module."""
-    return network_of(depth, width, stack.select([member]).flat.cpu().numpy())
+    return network_of(Config(depth=depth, width=width), stack.select([member]).values.cpu().numpy())
 
 
 def assert_same_parameters(one, other, tolerance=1e-12):

@@ -1,6 +1,7 @@
 """Each technique against PyTorch's own, fifty steps in double precision."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,14 @@ import torch
 from torch import nn
 
 from fmnist_lab.config import Config
-from fmnist_lab.training.model import initial_network
+from fmnist_lab.training.dropout import hashed
+from fmnist_lab.training.evaluation import predict
+from fmnist_lab.training.model import (
+    FashionClassifier,
+    initial_network,
+    network_of,
+    techniques,
+)
 from fmnist_lab.training.stack import Stack
 from fmnist_lab.training.steps import Training
 
@@ -32,28 +40,69 @@ def trained(config, data, seeds) -> Training:
     """The training of a stack after all epochs."""
     pixels, labels = data
     targets = nn.functional.one_hot(labels, 10).T.double()
-    networks = [initial_network(config.depth, config.width, seed) for seed in seeds]
+    networks = [start(config, seed) for seed in seeds]
     training = Training(Stack.of(networks, pixels, targets), pixels, targets, config)
-    for order in zip(*map(orders, seeds), strict=True):
-        list(training.epoch(torch.stack(order)))
+    dropouts = sum(isinstance(layer, nn.Dropout) for layer in networks[0].layers)
+    all_orders = torch.stack([torch.stack(orders(seed)) for seed in seeds], 1)
+    all_keys = torch.stack([torch.stack(drawn_keys(seed)) for seed in seeds], 1)
+    for order, keys in zip(all_orders, all_keys, strict=True):
+        list(training.epoch(order, keys=keys[:, :, :dropouts]))
     return training
 
 
-def trained_by_pytorch(config, data, seed, make) -> nn.Module:
+def start(config, seed) -> FashionClassifier:
+    return initial_network(config.depth, config.width, seed, **techniques(config))
+
+
+def drawn_keys(seed):
+    """Keys of three layers of dropout for each step of each epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = CONFIG.steps_an_epoch, 3
+    return [torch.randint(-(2**31), 2**31, shape, generator=generator) for _ in range(EPOCHS)]
+
+
+class SameMask(nn.Dropout):
+    """Dropout by PyTorch's own formula, of the elements that ours drops at a key."""
+
+    key: torch.Tensor
+
+    def forward(self, signals):
+        images, features = signals.shape
+        places = torch.arange(features * images, dtype=torch.int32).view(features, images)
+        kept = hashed(places, self.key) >= round(self.p * 2**32) - 2**31
+        return signals * kept[0].T / (1 - self.p)
+
+
+def trained_by_pytorch(config, data, seed, make=torch.optim.Adam) -> FashionClassifier:
     """The network of a seed after the same steps of PyTorch's own; `make` makes the optimiser."""
     pixels, labels = data
-    network = initial_network(config.depth, config.width, seed).double()
+    network = start(config, seed).double()
+    for place, layer in enumerate(network.layers):
+        if isinstance(layer, nn.Dropout):
+            network.layers[place] = SameMask(layer.p)
+    masks = [layer for layer in network.layers if isinstance(layer, SameMask)]
     optimizer = make(network.parameters(), lr=config.learning_rate)
-    for order in orders(seed):
-        for batch in order.split(config.batch_size):
+    for order, keys in zip(orders(seed), drawn_keys(seed), strict=True):
+        for batch, key in zip(order.split(config.batch_size), keys, strict=True):
+            for mask, own in zip(masks, key, strict=False):
+                mask.key = own.int().view(1, 1, 1)
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(pixels[batch]), labels[batch]).backward()
             optimizer.step()
     return network
 
 
-def parameters(network: nn.Module) -> torch.Tensor:
-    return torch.cat([each.detach().reshape(-1) for each in network.parameters()])
+def numbers(network: FashionClassifier) -> torch.Tensor:
+    return torch.cat([each.detach().reshape(-1) for each in network.numbers()])
+
+
+def assert_as_pytorchs(config, data, **options) -> None:
+    """Two members of a stack end each at the numbers that PyTorch's own steps reach."""
+    stack = trained(config, data, seeds=[3, 4]).stack
+    for member, seed in enumerate([3, 4]):
+        expected = trained_by_pytorch(config, data, seed, **options)
+        found = stack.select([member]).values
+        torch.testing.assert_close(found, numbers(expected), rtol=0, atol=1e-10)
 
 
 # --- Optimisers
@@ -75,10 +124,63 @@ def parameters(network: nn.Module) -> torch.Tensor:
 )
 def test_an_optimiser_is_pytorchs(settings: dict[str, Any], make, options, data):
     config = replace(CONFIG, **settings)
+    assert_as_pytorchs(config, data, make=partial(make, **options))
+
+
+# --- Dropout and batch normalisation
+
+LAYERS = [
+    {"dropout": 0.3},
+    {"input_dropout": 0.2},
+    {"dropout": 0.5, "input_dropout": 0.1},
+    {"batch_norm": "on"},
+    {"batch_norm": "on", "dropout": 0.2, "input_dropout": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", LAYERS, ids=str)
+def test_layers_learn_as_pytorchs_do(settings: dict[str, Any], data):
+    """By SGD: batch normalisation takes from a bias before it what Adam would divide by nothing."""
+    config = replace(CONFIG, optimizer="sgd", learning_rate=0.1, **settings)
+    assert_as_pytorchs(config, data, make=partial(torch.optim.SGD, momentum=0.9, nesterov=True))
+
+
+@pytest.mark.parametrize("settings", LAYERS, ids=str)
+def test_a_network_gives_the_logits_that_its_stack_was_evaluated_by(settings: dict[str, Any], data):
+    config, (pixels, _) = replace(CONFIG, **settings), data
     stack = trained(config, data, seeds=[3, 4]).stack
-    for member, seed in enumerate([3, 4]):
-        expected = trained_by_pytorch(
-            config, data, seed, lambda parameters, lr: make(parameters, lr=lr, **options)
-        )
-        found = stack.select([member]).flat
-        torch.testing.assert_close(found, parameters(expected), rtol=0, atol=1e-10)
+    everything = torch.arange(IMAGES).expand(2, -1)
+    logits = torch.cat(list(predict(stack, pixels, everything)), 2)  # (S, 10, N)
+    for member in range(2):
+        network = network_of(config, stack.select([member]).values.numpy())
+        torch.testing.assert_close(network(pixels).T, logits[member], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.95])
+def test_dropout_drops_its_share_whatever_the_step_the_member_or_the_place(p):
+    keys = torch.randint(-(2**31), 2**31, (50, 1, 1), dtype=torch.int32)
+    places = torch.arange(64 * 100, dtype=torch.int32).view(64, 100)
+    dropped = (hashed(places, keys) < round(p * 2**32) - 2**31).double()
+    tolerance = 5 * (p * (1 - p)) ** 0.5
+    assert dropped.mean().item() == pytest.approx(p, abs=tolerance / dropped.numel() ** 0.5)
+    assert (dropped.mean((1, 2)) - p).abs().max() < tolerance / 6400**0.5
+    assert (dropped.mean(0) - p).abs().max() < tolerance / 50**0.5 * 1.2
+    for one, other in ((dropped[1:], dropped[:-1]), (dropped[:, :, 1:], dropped[:, :, :-1])):
+        together = ((one - p) * (other - p)).mean() / (p * (1 - p))
+        assert abs(together) < 5 / one.numel() ** 0.5
+
+
+def test_a_member_drops_the_same_alone_and_in_a_stack(data):
+    config = replace(CONFIG, dropout=0.5)
+    together = trained(config, data, seeds=[3, 4]).stack.select([1]).values
+    alone = trained(config, data, seeds=[4]).stack.values
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+
+def test_batches_of_one_image_have_a_variance_of_zero(data):
+    config = replace(CONFIG, batch_norm="on", batch_size=1, train_size=20)
+    pixels, labels = data
+    targets = nn.functional.one_hot(labels, 10).T.double()
+    training = Training(Stack.of([start(config, 0)], pixels, targets), pixels, targets, config)
+    list(training.epoch(torch.arange(20)[None]))
+    assert training.stack.values.isfinite().all()

@@ -179,7 +179,7 @@ def test_a_training_equals_a_plain_loop_of_pytorch(config, fashion64, trainings)
     run = alone(config, fashion64, dtype=torch.float64, keep=EVERYTHING)
     network, best, history, step_losses = train_plainly(config, fashion64)
     linears = [layer for layer in network if isinstance(layer, nn.Linear)]
-    trained = network_of(config.depth, config.width, trainings[0].stack.flat.numpy())
+    trained = network_of(config, trainings[0].stack.values.numpy())
     for ours, plain in zip(trained.linears(), linears, strict=True):
         torch.testing.assert_close(ours.weight, plain.weight, rtol=0, atol=1e-10)
         torch.testing.assert_close(ours.bias, plain.bias, rtol=0, atol=1e-10)
@@ -235,7 +235,7 @@ def test_a_stream_with_a_seed_of_its_own_changes_that_stream_alone(own):
     )
     assert torch.equal(plain.validation, other.validation)
     assert torch.equal(start, begun) == ("weights_seed" not in own)
-    assert torch.equal(plain.shuffled(), other.shuffled()) == ("order_seed" not in own)
+    assert torch.equal(plain.draws()["order"], other.draws()["order"]) == ("order_seed" not in own)
 
 
 def test_the_callers_randomness_neither_matters_nor_changes(computed, fashion, once):
