@@ -88,6 +88,8 @@ IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "dropout": ("depth", (0,), 0.0),
     "batch_norm": ("depth", (0,), "off"),
 }
+# What the report left for later.
+TECHNIQUES = ("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm")
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmnist_lab.config import Config, written
+from fmnist_lab.config import written
 from fmnist_lab.pictures.style import FEWEST, label
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import gap
@@ -25,14 +25,11 @@ DRAWN = 1_000  # a curve as whole thousandths: finer than a pixel
 def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
     """Return runs by the values of `FIELDS`, in rising order of seeds.
 
-    Runs that differ from the published ones in another hyperparameter (epochs, patience, number
-    of training images) are left out.
+    Runs that differ from the published ones in another hyperparameter are left out.
     """
-    alike = ("epochs", "patience", "train_size")
-    plain = Config()
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.config.seed):
-        if all(getattr(run.config, name) == getattr(plain, name) for name in alike):
+        if run.config.identity().keys() <= {*FIELDS, "seed"}:
             setting = tuple(getattr(run.config, name) for name in FIELDS)
             found.setdefault(setting, []).append(run)
     return dict(sorted(found.items()))
