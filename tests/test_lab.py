@@ -81,7 +81,8 @@ def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(
         """() => {
-            const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
+            const shown = ".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)"  // not folded
+            const prompts = [...document.querySelectorAll(shown)]
             return prompts.every(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent))
         }"""
     )
