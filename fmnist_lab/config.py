@@ -80,6 +80,8 @@ BOUNDS: dict[str, Bounds] = {
     "weight_decay": Bounds(float, 0.0, 1.0),
     "dropout": Bounds(float, 0.0, 0.95),
     "input_dropout": Bounds(float, 0.0, 0.95),
+    "label_smoothing": Bounds(float, 0.0, 0.9),
+    "average": Bounds(float, 0.0, 0.99999),
 }
 # A hyperparameter that plays no part beside some values of another, and what it then is.
 IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
@@ -87,6 +89,7 @@ IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "momentum": ("optimizer", ("adam", "adamw"), 0.9),
     "dropout": ("depth", (0,), 0.0),
     "batch_norm": ("depth", (0,), "off"),
+    "label_smoothing": ("loss", LOSS_NAMES[1:], 0.0),
 }
 # What the report left for later.
 TECHNIQUES = ("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm")
@@ -126,6 +129,8 @@ class Config:
     dropout: float = 0.0  # share of each hidden layer's activations that a step drops
     input_dropout: float = 0.0  # share of pixels that a step drops
     batch_norm: str = "off"  # on: of each hidden layer, before ReLU
+    label_smoothing: float = 0.0  # share of a target that all classes have alike; in no metric
+    average: float = 0.0  # share that an average of the weights, evaluated instead, keeps a step
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -43,6 +43,8 @@ RULES = {
     "weight_decay": "it must be a number from 0 to 1.0.",
     "dropout": "it must be a number from 0 to 0.95.",
     "input_dropout": "it must be a number from 0 to 0.95.",
+    "label_smoothing": "it must be a number from 0 to 0.9.",
+    "average": "it must be a number from 0 to 0.99999.",
 }
 LOSSES = "cross_entropy, mse, mae, mse_probabilities, mae_probabilities"
 WHOLE = [name for name, bounds in BOUNDS.items() if bounds.kind is int]
@@ -305,6 +307,8 @@ def test_the_defaults_are_what_they_have_always_been():
         "dropout": 0.0,
         "input_dropout": 0.0,
         "batch_norm": "off",
+        "label_smoothing": 0.0,
+        "average": 0.0,
     }
 
 

@@ -86,7 +86,7 @@ def conclude(
 ) -> Run:
     """Evaluate a member that has stopped, `index` in its stack, and return its Run."""
     parts = {"train": member.train, "validation": member.validation}
-    chosen = training.stack.select([index])
+    chosen = training.evaluated().select([index])
     last, logits = evaluate(chosen, images, parts, member.config.loss)
     best = dict(last) if member.best_epoch else dict.fromkeys(last)
     bulky: dict[str, str] = {}

@@ -35,6 +35,7 @@ class Training:
         """Take all images (N, 784) and their one-hot targets (10, N), on the stack's device."""
         self.stack, self.pixels, self.targets, self.config = stack, pixels, targets, config
         self.best = stack.values.clone()
+        self.average = stack.values.clone() if config.average else stack.values
         self.gradient = stack.flat.new_zeros(stack.flat.shape)
         self.products = self.gradient.to(stack.operands)  # itself where that is its type
         self.optimizer = OPTIMIZERS[config.optimizer](stack.flat, config)
@@ -54,9 +55,15 @@ class Training:
         for part in zip(*parts.values(), strict=True):
             yield self.blocks[part[0].shape[1]].train(dict(zip(parts, part, strict=True)))
 
+    def evaluated(self) -> Stack:
+        """Return the stack as it is evaluated: at the average of its numbers, where one is kept."""
+        if self.average is self.stack.values:
+            return self.stack
+        return Stack.holding(self.average, self.stack.network, self.stack.size, self.pixels)
+
     def keep_best(self, member: int) -> None:
-        """Remember the member's parameters as its best."""
-        best, now = self.stack.parts(self.best), self.stack.parts(self.stack.values)
+        """Remember what the member is evaluated by as its best."""
+        best, now = self.stack.parts(self.best), self.stack.parts(self.average)
         for target, source in zip(best, now, strict=True):
             target[member].copy_(source[member])
 
@@ -70,7 +77,8 @@ class Training:
 
     def state(self) -> list[Tensor]:
         """Return what training changes: tensors laid out as the parameters, and numbers of all."""
-        return [self.stack.values, self.best, *self.optimizer.state()]
+        averages = [self.average] if self.average is not self.stack.values else []
+        return [self.stack.values, self.best, *averages, *self.optimizer.state()]
 
     def held(self) -> list[Tensor]:
         """Return every tensor that is held beside the blocks', some of them twice."""
@@ -89,6 +97,8 @@ class Training:
                 yield partial(exact.copy_, found)
         yield from self.optimizer.step(self.stack.flat, self.gradient, self.config.learning_rate)
         yield from self.stack.rounding()
+        if self.average is not self.stack.values:
+            yield partial(self.average.lerp_, self.stack.values, 1 - self.config.average)
 
 
 class Block:
@@ -128,9 +138,12 @@ class Block:
     def _operations(self, training: Training) -> Operations:
         stack, batch = training.stack, training.config.batch_size
         rows, columns = self.images.view(-1, INPUT_DIM), self.targets.view(OUTPUT_DIM, -1)
-        order = self.drawn["order"].view(-1)
+        order, smoothing = self.drawn["order"].view(-1), training.config.label_smoothing
         yield partial(torch.index_select, training.pixels, 0, order, out=rows)
         yield partial(torch.index_select, training.targets, 1, order, out=columns)
+        if smoothing:
+            yield partial(columns.mul_, 1 - smoothing)
+            yield partial(columns.add_, smoothing / OUTPUT_DIM)
         batches = self.images.mT.split(batch, 2)  # (S, 784, B) each
         buffers = {n: stack.buffers(n, deltas=True) for n in {each.shape[2] for each in batches}}
         self.held += [t for each in buffers.values() for s in each for t in (s.values, s.delta)]

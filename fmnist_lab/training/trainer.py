@@ -57,14 +57,13 @@ def train(
     training = Training(stack, images.pixels, images.targets, config)
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
-        stack = training.stack
-        before = stack.values if stop is None else stack.values.clone()
+        before = training.average if stop is None else training.average.clone()
         draws = [member.draws() for member in members]
-        drawn = {n: torch.stack([d[n] for d in draws]).to(stack.flat.device) for n in draws[0]}
+        drawn = {n: torch.stack([d[n] for d in draws]).to(images.pixels.device) for n in draws[0]}
         order = drawn["order"]  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
         logits = joined(training.epoch(**drawn), stop)  # (S, 10, N)
-        unseen = joined(predict(stack, images.pixels, validation), stop)
+        unseen = joined(predict(training.evaluated(), images.pixels, validation), stop)
         if logits is None or unseen is None:
             break
         seen = score(logits, images.targets, order, config.loss)  # (S, N) each
@@ -90,7 +89,7 @@ def train(
     trained = number - 1  # `stop` was set
     if trained:
         yield Epoch(trained, {}, [])
-        stack.values.copy_(before)
+        training.average.copy_(before)
         for member in members:
             member.config = replace(member.config, epochs=trained)
         runs = [conclude(training, n, each, data, images, keep) for n, each in enumerate(members)]

@@ -35,7 +35,9 @@ def storages() -> dict[int, int]:
         replace(CONFIG, batch_size=1),
         replace(CONFIG, batch_size=48_000, train_size=2_000),  # gathers all images at once
         replace(CONFIG, precision="bfloat16"),
-        replace(CONFIG, optimizer="sgd", dropout=0.5, input_dropout=0.1, batch_norm="on"),
+        replace(
+            CONFIG, optimizer="sgd", dropout=0.5, input_dropout=0.1, batch_norm="on", average=0.9
+        ),
     ],
     ids=["small", "softmax regression", "single images", "one batch", "bfloat16", "techniques"],
 )

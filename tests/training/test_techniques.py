@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmnist_lab.config import Config
 from fmnist_lab.training.dropout import hashed
@@ -73,9 +74,15 @@ class SameMask(nn.Dropout):
         return signals * kept[0].T / (1 - self.p)
 
 
-def trained_by_pytorch(config, data, seed, make=torch.optim.Adam) -> FashionClassifier:
-    """The network of a seed after the same steps of PyTorch's own; `make` makes the optimiser."""
+def trained_by_pytorch(
+    config, data, seed, make=torch.optim.Adam, after=lambda network: None
+) -> FashionClassifier:
+    """The network of a seed after the same steps of PyTorch's own.
+
+    `make` makes the optimiser; `after` is called after each step.
+    """
     pixels, labels = data
+    loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
     network = start(config, seed).double()
     for place, layer in enumerate(network.layers):
         if isinstance(layer, nn.Dropout):
@@ -87,8 +94,9 @@ def trained_by_pytorch(config, data, seed, make=torch.optim.Adam) -> FashionClas
             for mask, own in zip(masks, key, strict=False):
                 mask.key = own.int().view(1, 1, 1)
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(pixels[batch]), labels[batch]).backward()
+            loss(network(pixels[batch]), labels[batch]).backward()
             optimizer.step()
+            after(network)
     return network
 
 
@@ -184,3 +192,40 @@ def test_batches_of_one_image_have_a_variance_of_zero(data):
     training = Training(Stack.of([start(config, 0)], pixels, targets), pixels, targets, config)
     list(training.epoch(torch.arange(20)[None]))
     assert training.stack.values.isfinite().all()
+
+
+# --- Targets, and the average of weights
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_label_smoothing_is_pytorchs(smoothing, data):
+    assert_as_pytorchs(replace(CONFIG, label_smoothing=smoothing), data)
+
+
+@pytest.mark.parametrize("settings", [{}, {"batch_norm": "on", "dropout": 0.2}], ids=str)
+def test_the_average_is_pytorchs_and_is_what_is_evaluated(settings: dict[str, Any], data):
+    config = replace(CONFIG, average=0.9, optimizer="sgd", momentum=0.0, **settings)
+    training = trained(config, data, seeds=[3, 4])
+    for member, seed in enumerate([3, 4]):
+        averaged = AveragedModel(
+            start(config, seed).double(), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
+        )
+        averaged.n_averaged.fill_(1)  # begin with the initial weights, not with the first step's
+        trained_by_pytorch(
+            config, data, seed, make=torch.optim.SGD, after=averaged.update_parameters
+        )
+        found = training.evaluated().select([member]).values
+        kept = [*averaged.module.parameters(), *averaged.module.buffers()]
+        kept = [each.detach() for each in kept if each.is_floating_point()]
+        torch.testing.assert_close(
+            found, torch.cat([each.reshape(-1) for each in kept]), rtol=0, atol=1e-10
+        )
+        training.keep_best(member)
+        assert torch.equal(training.stack.select([member], training.best).values, found)
+    left = training.select([1])
+    assert torch.equal(left.evaluated().values, found)
+
+
+def test_without_an_average_the_weights_themselves_are_evaluated(data):
+    training = trained(CONFIG, data, seeds=[3])
+    assert training.evaluated() is training.stack

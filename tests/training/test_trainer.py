@@ -340,6 +340,34 @@ def test_a_stop_ends_the_members_that_still_train_and_leaves_the_others_runs(fas
     assert [run.config.epochs for run in runs[1:]] == [run.epochs for run in runs[1:]]
 
 
+def test_smoothed_labels_are_trained_on_and_measured_by_nothing(once, fashion):
+    """The first batch's loss is taken before any step: it is the plain one."""
+    smooth = alone(replace(SMALL, label_smoothing=0.2), fashion, keep=EVERYTHING)
+    plain = once(SMALL)
+    assert smooth.losses_by_step()[0] == plain.losses_by_step()[0]
+    assert smooth.history["train_loss"] != plain.history["train_loss"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_who_stops_has_the_average_of_the_last_epoch(share, fashion, computed):
+    config = replace(SMALL, average=0.9, dropout=0.2, batch_norm="on")
+    each = questions_an_epoch(config, fashion)
+    stop = StopAt(2 * each + 1 + int(share * each))
+    *_, last = train([replace(config, epochs=50)], fashion, keep=ALL, stop=stop)
+    (run,) = last.finished
+    undisturbed = alone(replace(config, epochs=2), fashion, keep=ALL)
+    assert computed(run) == computed(undisturbed)
+
+
+def test_what_a_record_says_of_a_network_with_every_technique_can_be_computed_from_it(fashion):
+    config = replace(SMALL, average=0.9, dropout=0.2, input_dropout=0.1, batch_norm="on")
+    run = alone(config, fashion, keep=ALL)
+    network = network_of(config, run.best_weights())
+    right = network(fashion.test_images).argmax(1) == fashion.test_labels
+    assert right.float().mean().item() == pytest.approx(run.best["test_accuracy"], abs=2e-4)
+    assert (run.best["test_accuracy"] or 0.0) > 0.3
+
+
 # --- What training and stopping never see
 
 
