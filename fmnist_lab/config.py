@@ -92,7 +92,10 @@ IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "label_smoothing": ("loss", LOSS_NAMES[1:], 0.0),
 }
 # What the report left for later.
-TECHNIQUES = ("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm")
+TECHNIQUES = (
+    *("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm"),
+    *("label_smoothing", "average"),
+)
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
 
