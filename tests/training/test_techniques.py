@@ -216,10 +216,8 @@ def test_the_average_is_pytorchs_and_is_what_is_evaluated(settings: dict[str, An
         )
         found = training.evaluated().select([member]).values
         kept = [*averaged.module.parameters(), *averaged.module.buffers()]
-        kept = [each.detach() for each in kept if each.is_floating_point()]
-        torch.testing.assert_close(
-            found, torch.cat([each.reshape(-1) for each in kept]), rtol=0, atol=1e-10
-        )
+        kept = [each.detach().reshape(-1) for each in kept if each.is_floating_point()]
+        torch.testing.assert_close(found, torch.cat(kept), rtol=0, atol=1e-10)
         training.keep_best(member)
         assert torch.equal(training.stack.select([member], training.best).values, found)
     left = training.select([1])
