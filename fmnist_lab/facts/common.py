@@ -91,7 +91,10 @@ def ranks(frame: pd.DataFrame, by: str) -> Facts:
         "range": float(means.max() - means.min()),
         "seed_range": float((runs.max() - runs.min()).max()),
     }
-    for place, one in {"best": means[:1], "second": means[1:2], "worst": means[-1:]}.items():
+    # By place: before pandas 3 a slice of numbered rows went by their numbers.
+    places = {"best": slice(1), "second": slice(1, 2), "worst": slice(-1, None)}
+    for place, where in places.items():
+        one = means.iloc[where]
         facts |= {place: label(one.index[0]) if len(one) else "none", f"{place}_mean": one.max()}
     return facts
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab.config import Config, ConfigError
+from fmnist_lab.config import TECHNIQUES, Config, ConfigError
 from fmnist_lab.facts import tuning
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
@@ -165,7 +165,7 @@ HINGE = (
 )
 KNOWN = (
     *("loss", "depth", "width", "batch_size"),
-    *("learning_rate", "epochs", "patience", "train_size", "precision"),
+    *("learning_rate", "epochs", "patience", "train_size", "precision", *TECHNIQUES),
 )
 
 
