@@ -68,6 +68,7 @@ LARGER_GAPS = (
 _ALL = [
     Claim(
         id="L1", chapter="loss", figure="fig-loss-accuracy", retuned=True,
+        second_look=True,
         says="Cross-entropy reaches a higher accuracy than MSE and than MAE.",
         reading="Validation accuracy at the best epoch, against both; MSE and MAE compare logits "
         "with the one-hot target, one of two readings (the chapter shows the other).",
@@ -81,6 +82,7 @@ _ALL = [
     ),
     Claim(
         id="D1", chapter="depth", figure="fig-depth-accuracy", retuned=True,
+        second_look=True,
         says="Two or three hidden layers are best; more bring little.",
         reading="Two and three layers each end above one, and not materially below four.",
         parts=(
@@ -90,6 +92,7 @@ _ALL = [
     ),
     Claim(
         id="D2", chapter="depth", figure="fig-depth-curves", retuned=True,
+        second_look=True,
         says="One layer converges in fewer epochs, but ends slightly lower.",
         reading="Against two and three layers: fewer epochs to a validation accuracy of 85 %, and "
         "a lower one at the best epoch. How slight is not tested.",
@@ -115,6 +118,7 @@ _ALL = [
     ),
     Claim(
         id="W1", chapter="width", figure="fig-width-accuracy", retuned=True,
+        second_look=True,
         says="Networks 1024 to 4192 wide end at a higher accuracy than narrower ones.",
         reading="Validation accuracy at the best epoch: each of 1024, 2096 and 4192 above each of "
         "128 and 512, and rising per doubling over all five.",
@@ -132,6 +136,7 @@ _ALL = [
     ),
     Claim(
         id="W3", chapter="width", figure="fig-width-loss", retuned=True,
+        second_look=True,
         says="A width of 4192 learns fastest at first, but needs more regularisation.",
         reading="The lowest training loss over the first epoch of all widths, and the largest gap "
         "between training and validation accuracy after the last.",
@@ -142,6 +147,7 @@ _ALL = [
     ),
     Claim(
         id="W4", chapter="width", figure="fig-width-accuracy", retuned=True,
+        second_look=True,
         says="The best width is about 2096.",
         reading="Validation accuracy at the best epoch: 2096 above each of the other four. A width "
         "that is as good speaks against it; cost is not weighed.",
@@ -149,6 +155,7 @@ _ALL = [
     ),
     Claim(
         id="B1", chapter="batch_size", figure="fig-batch-size-loss", retuned=True,
+        second_look=True,
         says="Batches of 1 and 8 make training noisy and unstable.",
         reading="The validation loss is rougher from epoch to epoch (median absolute second "
         "difference) than with batches of 256.",
@@ -156,6 +163,7 @@ _ALL = [
     ),
     Claim(
         id="B2", chapter="batch_size", figure="fig-batch-size-curves", retuned=True,
+        second_look=True,
         says="Batches of 256 and 512 converge more smoothly, but need more epochs.",
         reading="Against 64, the next smaller batch of the report's figure: a smoother validation "
         "loss, and more epochs to a validation accuracy of 85 %.",
@@ -255,6 +263,7 @@ _ALL = [
     ),
     Claim(
         id="C2", chapter="claims", figure="fig-depth-gap", retuned=True,
+        second_look=True,
         says="Very deep networks overfit unless they are regularised.",
         reading="Four layers, the deepest shown, against one and two: a larger gap after the last "
         "epoch. How far the validation loss has risen by then says little, for patience ends a run "

@@ -15,7 +15,7 @@ from fmnist_lab.config import LOSS_WORDS, Config, scientific
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
-from fmnist_lab.sweeps.tuning import NESTED_SEEDS, Bracket, Tuning
+from fmnist_lab.sweeps.tuning import NESTED_SEEDS, SECOND_LOOK_SEEDS, Bracket, Tuning
 
 from .measures import ACCURACY, Measure
 
@@ -23,6 +23,8 @@ from .measures import ACCURACY, Measure
 RETUNED = {name: f"{name}_retuned" for name in ("loss", "depth", "width", "batch_size")}
 # Where each setting is run at every rate with ten seeds, so that a verdict holds the choice's luck.
 NESTED = {name: f"{name}_nested" for name in ("loss", "batch_size")}
+# Where settings are run once more, with fresh seeds, as the first look left a verdict open.
+SECOND_LOOKS = {name: f"{name}_second_look" for name in RETUNED}
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,14 @@ class Evidence:
 
     `retuned` answers questions about a study with the runs of its counterpart in `RETUNED`. Which
     learning rate that study trained each setting with follows from the tuning runs given. Where all
-    settings compared are tuned in `NESTED` too, it answers with the runs of that.
+    settings compared are tuned in `NESTED` too, it answers with the runs of that. `second_look`
+    answers with runs at its fresh seeds alone, which no other verdict as claimed may see.
     """
 
     on_test = False  # whether measures are read on test images, where they were recorded on them
 
-    def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
-        self.retuned = retuned
+    def __init__(self, runs: Iterable[Run], *, retuned: bool = False, second_look: bool = False):
+        self.retuned, self.second_look = retuned or second_look, second_look
         self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
         self._brackets: dict[str, dict[Any, Bracket]] = {}
         self._settings: dict[Arm, Config | None] = {}
@@ -74,7 +77,10 @@ class Evidence:
         setting = self.setting(arm)
         found = {} if setting is None else self._runs.get(setting, {})
         tuning = isinstance(self._study(arm), Tuning)
-        return {seed: found[seed] for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning}
+        there = [seed for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning]
+        if arm.study in SECOND_LOOKS and self.retuned:
+            there = [n for n in there if (n in SECOND_LOOK_SEEDS) == self.second_look]
+        return {seed: found[seed] for seed in there}
 
     def setting(self, arm: Arm) -> Config | None:
         """Return an arm's config at seed 0; None while no learning rate is chosen for it."""
@@ -89,7 +95,8 @@ class Evidence:
 
     def compared(self, arms: Sequence[Arm]) -> dict[Arm, dict[int, Run]]:
         """Return the runs of arms that are compared, by seed."""
-        nested = {arm: self._nested(arm) for arm in arms if self.retuned}
+        anew = self.retuned and not self.second_look
+        nested = {arm: self._nested(arm) for arm in arms if anew}
         whole = nested and all(nested.values())
         return nested if whole else {arm: self.of(arm) for arm in arms}
 

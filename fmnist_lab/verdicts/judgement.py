@@ -19,7 +19,7 @@ class Claim:
 
     `parts` are judged on runs at the report's learning rate ("as run"). `claimed` are judged on
     runs with the learning rate chosen for each setting ("as claimed"); `retuned` repeats `parts`
-    there.
+    there. `second_look` asks these once more, of fresh seeds alone.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Claim:
     parts: tuple[Part, ...] = ()
     claimed: tuple[Part, ...] = ()
     retuned: bool = False
+    second_look: bool = False
     missing: str = ""  # why there are no parts
     other: str = ""  # another reading, judged beside the first and deciding nothing
     other_parts: tuple[Part, ...] = ()
