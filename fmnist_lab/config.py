@@ -28,6 +28,7 @@ NAMED = {
     "precision": PRECISIONS,
     "optimizer": OPTIMIZERS,
     "batch_norm": ("off", "on"),
+    "schedule": ("constant", "cosine"),
 }
 
 
@@ -90,11 +91,12 @@ IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "dropout": ("depth", (0,), 0.0),
     "batch_norm": ("depth", (0,), "off"),
     "label_smoothing": ("loss", LOSS_NAMES[1:], 0.0),
+    "patience": ("schedule", ("cosine",), 5),  # the rate is zero at `epochs` alone
 }
 # What the report left for later.
 TECHNIQUES = (
     *("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm"),
-    *("label_smoothing", "average"),
+    *("label_smoothing", "average", "schedule"),
 )
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
@@ -134,6 +136,7 @@ class Config:
     batch_norm: str = "off"  # on: of each hidden layer, before ReLU
     label_smoothing: float = 0.0  # share of a target that all classes have alike; in no metric
     average: float = 0.0  # share that an average of the weights, evaluated instead, keeps a step
+    schedule: str = "constant"  # cosine: up over a twentieth of all steps, then down to zero
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

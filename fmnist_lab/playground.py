@@ -131,7 +131,7 @@ class Playground(widgets.VBox):
             with locked([config], self._stop):  # who trains the same elsewhere is waited for
                 run = records.load(config, KEPT) or self._trained(config, fashion)
             if run is None:
-                self._say("Stopped before the first epoch was finished: there is no run to keep.")
+                self._say("Stopped too early: a run with a schedule takes all epochs, others one.")
             else:
                 self._say(f"Drawing what {settings_text(run.config)} has learnt.")
                 self._show(run, fashion, stopped=run.config != config)

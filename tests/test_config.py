@@ -55,6 +55,7 @@ configs = st.builds(
     precision=st.sampled_from(PRECISIONS),
     optimizer=st.sampled_from(OPTIMIZERS),
     batch_norm=st.sampled_from(NAMED["batch_norm"]),
+    schedule=st.sampled_from(NAMED["schedule"]),
     **{
         name: st.integers(int(b.low), int(b.high)) if b.kind is int else st.floats(b.low, b.high)
         for name, b in BOUNDS.items()
@@ -309,6 +310,7 @@ def test_the_defaults_are_what_they_have_always_been():
         "batch_norm": "off",
         "label_smoothing": 0.0,
         "average": 0.0,
+        "schedule": "constant",
     }
 
 

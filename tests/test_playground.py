@@ -250,7 +250,7 @@ def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):
     panel.stop.click()
     assert said(panel) == "Stopping."
     panel.thread.join(PATIENCE)
-    assert said(panel) == "Stopped before the first epoch was finished: there is no run to keep."
+    assert said(panel) == ("Stopped too early: a run with a schedule takes all epochs, others one.")
     assert not panel.runs
     assert not list((records.home() / "runs").glob("*.json"))
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
@@ -263,7 +263,7 @@ def test_stopping_is_heard_while_another_trains_the_same(panel):
         panel.stop.click()
         panel.thread.join(PATIENCE)
         assert not panel.thread.is_alive()
-    assert said(panel).startswith("Stopped before the first epoch was finished")
+    assert said(panel).startswith("Stopped too early")
 
 
 def test_stopping_in_the_middle_of_an_epoch_keeps_the_epochs_before(panel, fashion):

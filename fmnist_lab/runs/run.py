@@ -188,6 +188,10 @@ def faults(run: Run) -> Iterator[str]:
         yield f"its history has other lists than {', '.join(HISTORY)}."
     elif {len(values) for values in lists} != {run.epochs} or run.epochs > most:
         yield f"its history has not as many numbers of each kind, or more than {most}."
+    elif (
+        run.config.schedule != "constant" and run.epochs != most and run.stopped_by != "divergence"
+    ):
+        yield f"its schedule was broken off: it has {run.epochs} epochs of {most}."
     else:
         every = ((name, value) for name, values in history.items() for value in values)
         yield from (f"history of {fault}" for fault in _out_of_range(every))

@@ -76,7 +76,8 @@ class Member:
         epochs = len(self.history["seconds"])
         if None in (self.history["train_loss"][-1], self.history["validation_loss"][-1]):
             return "divergence"
-        if epochs - self.best_epoch >= self.config.patience:
+        constant = self.config.schedule == "constant"
+        if constant and epochs - self.best_epoch >= self.config.patience:
             return "patience"
         return "epochs" if epochs >= self.config.epochs else None
 

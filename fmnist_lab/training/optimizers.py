@@ -17,13 +17,16 @@ from .layers import Operations
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
+Rate = float | Tensor  # of all steps, or where each step's stands: one number
+
+
 class Optimizer(Protocol):
     """Updates parameters by their gradient, one step at a time."""
 
     def state(self) -> list[Tensor]:
         """Return what a step changes besides the parameters."""
 
-    def step(self, flat: Tensor, gradient: Tensor, rate: float) -> Operations:
+    def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
         """Yield what updates the parameters."""
 
 
@@ -45,7 +48,7 @@ class Adam:
     def state(self) -> list[Tensor]:
         return [self.moment1, self.moment2, self.steps]
 
-    def step(self, flat: Tensor, gradient: Tensor, rate: float) -> Operations:
+    def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
         # A number would be made a tensor every time, which takes longer.
         yield partial(self.steps.add_, self.steps.new_ones(()))
         yield partial(
@@ -71,7 +74,7 @@ class SGD:
     def state(self) -> list[Tensor]:
         return self.velocity
 
-    def step(self, flat: Tensor, gradient: Tensor, rate: float) -> Operations:
+    def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
         yield partial(
             torch._fused_sgd_, [flat], [gradient], self.velocity, weight_decay=self.weight_decay,
             momentum=self.momentum, lr=rate, dampening=0.0, nesterov=self.momentum > 0,

@@ -14,7 +14,7 @@ from fmnist_lab.config import Config
 
 from .layers import Operations, Signal, run
 from .losses import LOSSES, Loss
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, Rate
 from .shapes import INPUT_DIM, OUTPUT_DIM
 from .stack import Stack
 
@@ -39,6 +39,8 @@ class Training:
         self.gradient = stack.flat.new_zeros(stack.flat.shape)
         self.products = self.gradient.to(stack.operands)  # itself where that is its type
         self.optimizer = OPTIMIZERS[config.optimizer](stack.flat, config)
+        constant = config.schedule == "constant"
+        self.rate: Rate = config.learning_rate if constant else stack.flat.new_empty(1)
         self.batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))
         self.block = min(self.batches * config.batch_size, config.train_size)
         sizes = {self.block, config.train_size % self.block or self.block}
@@ -47,8 +49,9 @@ class Training:
     def epoch(self, order: Tensor, **drawn: Tensor) -> Iterator[Tensor]:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Dropout needs `keys` (S, steps, layers). Yields after each block of batches its images'
-        logits (S, 10, n), each taken before the step that it was part of.
+        Dropout needs `keys` (S, steps, layers), a schedule `rates` (1, steps). Yields after each
+        block of batches its images' logits (S, 10, n), each taken before the step that it was part
+        of.
         """
         parts = {"order": order.split(self.block, 1)}
         parts |= {name: each.split(self.batches, 1) for name, each in drawn.items()}
@@ -95,7 +98,7 @@ class Training:
         for found, exact in self.gradients():
             if found.dtype != exact.dtype:
                 yield partial(exact.copy_, found)
-        yield from self.optimizer.step(self.stack.flat, self.gradient, self.config.learning_rate)
+        yield from self.optimizer.step(self.stack.flat, self.gradient, self.rate)
         yield from self.stack.rounding()
         if self.average is not self.stack.values:
             yield partial(self.average.lerp_, self.stack.values, 1 - self.config.average)
@@ -116,6 +119,7 @@ class Block:
         self.drawn = {
             "order": targets.new_zeros(size, images, dtype=torch.int64),
             "keys": targets.new_zeros(size, steps, len(dropouts), dtype=torch.int32),
+            "rates": targets.new_zeros(1, steps),
         }
         self.images = pixels.new_empty(size, images, INPUT_DIM)
         self.targets = targets.new_empty(OUTPUT_DIM, size, images)
@@ -151,7 +155,8 @@ class Block:
         update = list(training.update())
         wanted = self.targets.movedim(1, 0).split(batch, 2)  # (S, 10, B) each
         keys = self.drawn["keys"].unbind(1)  # (S, layers) each
-        for images, targets, key in zip(batches, wanted, keys, strict=True):
+        rates = self.drawn["rates"].unbind(1)  # of one number each
+        for images, targets, key, rate in zip(batches, wanted, keys, rates, strict=True):
             *hidden, last = buffers[images.shape[2]]  # the next batch may overwrite what is hidden
             last = Signal(last.values.new_empty(last.values.shape), last.delta)
             layers = stack.layers(images, [*hidden, last], key[:, :, None, None].unbind(1))
@@ -168,6 +173,8 @@ class Block:
             yield partial(differentiate, loss, logits, targets, count, last.delta)
             for layer, own in zip(reversed(layers), reversed(gradients), strict=True):
                 yield from layer.backward(*own)
+            if isinstance(training.rate, Tensor):
+                yield partial(training.rate.copy_, rate)
             yield from update
 
 

@@ -17,6 +17,7 @@ from fmnist_lab.runs.run import Run
 from .evaluation import Images, predict, score
 from .member import Member, conclude
 from .model import FashionClassifier, initial_network, techniques
+from .schedule import cosine
 from .stack import Stack
 from .steps import Training
 
@@ -47,7 +48,8 @@ def train(
 
     Who sets `stop`, in whatever thread, ends the training before the next batches: the epoch under
     way is dropped, an Epoch without metrics says which was the last, and another has the Runs, as
-    of configs with so many `epochs`. Neither comes if no epoch was finished.
+    of configs with so many `epochs`. Neither comes if no epoch was finished, or if a schedule was
+    broken off: that of fewer epochs is another.
     """
     config = configs[0]  # what they share
     operands = torch.bfloat16 if config.precision == "bfloat16" else dtype
@@ -59,7 +61,10 @@ def train(
         started = time.perf_counter()
         before = training.average if stop is None else training.average.clone()
         draws = [member.draws() for member in members]
-        drawn = {n: torch.stack([d[n] for d in draws]).to(images.pixels.device) for n in draws[0]}
+        drawn = {n: torch.stack([d[n] for d in draws]) for n in draws[0]}
+        if config.schedule != "constant":
+            drawn["rates"] = cosine(config, number)
+        drawn = {name: values.to(images.pixels.device) for name, values in drawn.items()}
         order = drawn["order"]  # (S, N)
         validation = torch.stack([member.validation for member in members]).to(order.device)
         logits = joined(training.epoch(**drawn), stop)  # (S, 10, N)
@@ -87,7 +92,7 @@ def train(
         if finished:
             members, training = [members[index] for index in left], training.select(left)
     trained = number - 1  # `stop` was set
-    if trained:
+    if trained and config.schedule == "constant":
         yield Epoch(trained, {}, [])
         training.average.copy_(before)
         for member in members:

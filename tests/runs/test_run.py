@@ -239,6 +239,18 @@ def test_the_ends_of_what_a_training_leaves_behind_are_taken(run, path, value):
     assert json.loads(written(Run.from_dict(stored))) == stored
 
 
+@pytest.mark.parametrize("ending", ["epochs", "patience"])
+def test_a_schedule_that_was_broken_off_is_no_run(made_up_run, ending):
+    config = Config(epochs=3, schedule="cosine")
+    whole = made_up_run(config, epochs=3)
+    assert Run.from_dict(whole.to_dict()) == whole
+    diverged = replace(made_up_run(config, epochs=2), stopped_by="divergence")
+    assert Run.from_dict(diverged.to_dict()) == diverged
+    broken = replace(made_up_run(config, epochs=2), stopped_by=ending)
+    with pytest.raises(ValueError, match=r"its schedule was broken off: it has 2 epochs of 3\.$"):
+        Run.from_dict(broken.to_dict())
+
+
 def test_a_history_has_as_many_epochs_as_its_config_allows_and_no_more(made_up_run):
     full = made_up_run(Config(epochs=2), epochs=2)
     assert Run.from_dict(full.to_dict()) == full

@@ -36,7 +36,13 @@ def storages() -> dict[int, int]:
         replace(CONFIG, batch_size=48_000, train_size=2_000),  # gathers all images at once
         replace(CONFIG, precision="bfloat16"),
         replace(
-            CONFIG, optimizer="sgd", dropout=0.5, input_dropout=0.1, batch_norm="on", average=0.9
+            CONFIG,
+            optimizer="sgd",
+            dropout=0.5,
+            input_dropout=0.1,
+            batch_norm="on",
+            average=0.9,
+            schedule="cosine",
         ),
     ],
     ids=["small", "softmax regression", "single images", "one batch", "bfloat16", "techniques"],

@@ -33,6 +33,9 @@ SGD_INSTEAD = "optimizers.SGD needs torch.optim.SGD(fused=True) instead"
         ("_fused_adam_", "default", ADAM.format("float"), ADAM_INSTEAD),
         ("_fused_adamw_", "default", ADAM.format("float"), ADAM_INSTEAD),
         ("_fused_sgd_", "default", SGD.format("float"), SGD_INSTEAD),
+        ("_fused_adam_", "tensor_lr", ADAM.format("Tensor"), ADAM_INSTEAD),
+        ("_fused_adamw_", "tensor_lr", ADAM.format("Tensor"), ADAM_INSTEAD),
+        ("_fused_sgd_", "tensor_lr", SGD.format("Tensor"), SGD_INSTEAD),
         (
             "threshold_backward",
             "grad_input",

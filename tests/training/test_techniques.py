@@ -1,15 +1,19 @@
 """Each technique against PyTorch's own, fifty steps in double precision."""
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fmnist_lab.config import Config
+from fmnist_lab.config import OPTIMIZERS, Config
 from fmnist_lab.training.dropout import hashed
 from fmnist_lab.training.evaluation import predict
 from fmnist_lab.training.model import (
@@ -18,6 +22,7 @@ from fmnist_lab.training.model import (
     network_of,
     techniques,
 )
+from fmnist_lab.training.schedule import cosine
 from fmnist_lab.training.stack import Stack
 from fmnist_lab.training.steps import Training
 
@@ -46,8 +51,11 @@ def trained(config, data, seeds) -> Training:
     dropouts = sum(isinstance(layer, nn.Dropout) for layer in networks[0].layers)
     all_orders = torch.stack([torch.stack(orders(seed)) for seed in seeds], 1)
     all_keys = torch.stack([torch.stack(drawn_keys(seed)) for seed in seeds], 1)
-    for order, keys in zip(all_orders, all_keys, strict=True):
-        list(training.epoch(order, keys=keys[:, :, :dropouts]))
+    for number, (order, keys) in enumerate(zip(all_orders, all_keys, strict=True), 1):
+        drawn = {"keys": keys[:, :, :dropouts]}
+        if config.schedule == "cosine":
+            drawn["rates"] = cosine(config, number)
+        list(training.epoch(order, **drawn))
     return training
 
 
@@ -75,11 +83,11 @@ class SameMask(nn.Dropout):
 
 
 def trained_by_pytorch(
-    config, data, seed, make=torch.optim.Adam, after=lambda network: None
+    config, data, seed, make=torch.optim.Adam, after=lambda network: None, schedule=None
 ) -> FashionClassifier:
     """The network of a seed after the same steps of PyTorch's own.
 
-    `make` makes the optimiser; `after` is called after each step.
+    `make` makes the optimiser, `schedule` its scheduler; `after` is called after each step.
     """
     pixels, labels = data
     loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
@@ -89,6 +97,7 @@ def trained_by_pytorch(
             network.layers[place] = SameMask(layer.p)
     masks = [layer for layer in network.layers if isinstance(layer, SameMask)]
     optimizer = make(network.parameters(), lr=config.learning_rate)
+    scheduler = schedule(optimizer) if schedule else None
     for order, keys in zip(orders(seed), drawn_keys(seed), strict=True):
         for batch, key in zip(order.split(config.batch_size), keys, strict=True):
             for mask, own in zip(masks, key, strict=False):
@@ -96,6 +105,8 @@ def trained_by_pytorch(
             optimizer.zero_grad()
             loss(network(pixels[batch]), labels[batch]).backward()
             optimizer.step()
+            if scheduler:
+                scheduler.step()
             after(network)
     return network
 
@@ -115,6 +126,12 @@ def assert_as_pytorchs(config, data, **options) -> None:
 
 # --- Optimisers
 
+PYTORCHS = {
+    "adam": torch.optim.Adam,
+    "adamw": partial(torch.optim.AdamW, weight_decay=0.0),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+
 
 @pytest.mark.parametrize(
     ("settings", "make", "options"),
@@ -133,6 +150,44 @@ def assert_as_pytorchs(config, data, **options) -> None:
 def test_an_optimiser_is_pytorchs(settings: dict[str, Any], make, options, data):
     config = replace(CONFIG, **settings)
     assert_as_pytorchs(config, data, make=partial(make, **options))
+
+
+# --- The schedule
+
+
+def warm_up_then_cosine(config, optimizer):
+    """The rates of a cosine schedule by PyTorch's own schedulers."""
+    total = config.steps_an_epoch * config.epochs
+    warm = total // 20
+    rising = LinearLR(optimizer, start_factor=1 / warm, total_iters=warm - 1)
+    falling = CosineAnnealingLR(optimizer, T_max=total - warm)
+    return SequentialLR(optimizer, [rising, falling], milestones=[warm])
+
+
+@pytest.mark.parametrize("settings", [*OPTIMIZERS, {"average": 0.9, "dropout": 0.2}], ids=str)
+def test_a_schedule_is_pytorchs(settings, data):
+    """The rate of each step with each optimiser, and beside what else a step does."""
+    settings = settings if isinstance(settings, dict) else {"optimizer": settings}
+    config = replace(CONFIG, schedule="cosine", epochs=EPOCHS, **settings)
+    schedule = partial(warm_up_then_cosine, config)
+    assert_as_pytorchs(config, data, make=PYTORCHS[config.optimizer], schedule=schedule)
+
+
+@given(st.integers(1, 200), st.integers(1, 30), st.integers(1, 64))
+def test_a_schedule_rises_to_the_rate_and_falls_to_nearly_zero(train_size, epochs, batch_size):
+    config = Config(schedule="cosine", epochs=epochs, train_size=train_size, batch_size=batch_size)
+    rates = torch.cat([cosine(config, epoch)[0] for epoch in range(1, epochs + 1)])
+    assert len(rates) == config.steps_an_epoch * epochs
+    assert rates.max().item() == pytest.approx(config.learning_rate)
+    assert rates.min() > 0
+    highest = rates.argmax()
+    assert (rates[: highest + 1].diff() > 0).all()
+    assert (rates[highest:].diff() <= 0).all()
+    if len(rates) >= 40:  # a warm-up of two steps or more
+        assert rates[0] < rates.max() / 1.9
+    if len(rates) > 1:  # one step more, and it would be zero
+        left = math.pi / 2 / (len(rates) - max(1, len(rates) // 20))
+        assert rates[-1].item() == pytest.approx(config.learning_rate * math.sin(left) ** 2)
 
 
 # --- Dropout and batch normalisation

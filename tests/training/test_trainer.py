@@ -324,6 +324,18 @@ def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
     assert once(replace(WORSE, epochs=2)).best_epoch == 1
 
 
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_a_schedule_that_is_broken_off_leaves_no_run(share, fashion):
+    """The run of fewer epochs would have had other rates."""
+    config = replace(SMALL, schedule="cosine", epochs=4)
+    each = questions_an_epoch(config, fashion)
+    stop = StopAt(2 * each + 1 + int(share * each))
+    epochs = list(train([config], fashion, stop=stop))
+    assert [(epoch.number, epoch.finished) for epoch in epochs] == [(1, []), (2, [])]
+    few, more = (alone(replace(config, epochs=n), fashion).history for n in (2, 4))
+    assert more["validation_loss"][:2] != few["validation_loss"]
+
+
 @pytest.mark.parametrize("question", [1, 2])
 def test_who_stops_in_the_first_epoch_has_no_run(question, fashion):
     assert not list(train([SMALL], fashion, stop=StopAt(question)))
@@ -458,6 +470,12 @@ def test_patience_ends_a_real_training_that_many_epochs_after_its_best(config, o
     assert run.best_epoch == 1 + losses.index(min(losses))
     assert run.best["validation_loss"] == losses[run.best_epoch - 1]
     assert run.last["validation_loss"] == losses[-1]
+
+
+def test_patience_does_not_end_a_run_with_a_schedule(once):
+    run = once(replace(RESTLESS, schedule="cosine", learning_rate=0.3, epochs=12))
+    assert (run.stopped_by, run.epochs) == ("epochs", 12)
+    assert run.best_epoch < 7  # which would have ended it
 
 
 def test_a_training_that_hits_the_cap_is_marked_so(once):
