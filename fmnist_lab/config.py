@@ -29,6 +29,7 @@ NAMED = {
     "optimizer": OPTIMIZERS,
     "batch_norm": ("off", "on"),
     "schedule": ("constant", "cosine"),
+    "augment": ("none", "flip", "shift", "flip_shift"),
 }
 
 
@@ -96,7 +97,7 @@ IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
 # What the report left for later.
 TECHNIQUES = (
     *("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm"),
-    *("label_smoothing", "average", "schedule"),
+    *("label_smoothing", "average", "schedule", "augment"),
 )
 # Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
@@ -137,6 +138,7 @@ class Config:
     label_smoothing: float = 0.0  # share of a target that all classes have alike; in no metric
     average: float = 0.0  # share that an average of the weights, evaluated instead, keeps a step
     schedule: str = "constant"  # cosine: up over a twentieth of all steps, then down to zero
+    augment: str = "none"  # mirror images, shift them by up to a pixel, or both, at random
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -56,6 +56,7 @@ configs = st.builds(
     optimizer=st.sampled_from(OPTIMIZERS),
     batch_norm=st.sampled_from(NAMED["batch_norm"]),
     schedule=st.sampled_from(NAMED["schedule"]),
+    augment=st.sampled_from(NAMED["augment"]),
     **{
         name: st.integers(int(b.low), int(b.high)) if b.kind is int else st.floats(b.low, b.high)
         for name, b in BOUNDS.items()
@@ -311,6 +312,7 @@ def test_the_defaults_are_what_they_have_always_been():
         "label_smoothing": 0.0,
         "average": 0.0,
         "schedule": "constant",
+        "augment": "none",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from fmnist_lab.config import Config
 from fmnist_lab.data import Data, generator, split
 from fmnist_lab.runs.run import HISTORY, Run, pack
 
+from .augment import variants
 from .environment import environment
 from .evaluation import Images, evaluate, finite
 from .losses import CLASSES
@@ -26,8 +27,7 @@ class Member:
 
     config: Config
     together: Sequence[int]  # the seeds of the stack that it began in
-    order: torch.Generator  # shuffles its training images
-    dropout: torch.Generator  # draws a key for each step and layer
+    streams: Mapping[str, torch.Generator]  # of what an epoch draws
     train: Tensor  # (train_size,) indices
     validation: Tensor  # (12000,) indices
     history: dict[str, list[float | None]] = field(
@@ -40,21 +40,23 @@ class Member:
     @classmethod
     def of(cls, config: Config, together: Sequence[int]) -> Member:
         train, validation = split(config.seed)
-        order = generator(config.stream_seed("order"), "order")
-        dropout = generator(config.seed, "dropout")
-        return cls(config, together, order, dropout, train[: config.train_size], validation)
+        streams = {n: generator(config.stream_seed(n), n) for n in ("order", "dropout", "augment")}
+        return cls(config, together, streams, train[: config.train_size], validation)
 
     def draws(self) -> dict[str, Tensor]:
         """Return what chance decides in an epoch: the order (N,) of the training images' indices.
 
-        And, with dropout, its keys (steps, layers).
+        And, with dropout, its keys (steps, layers); with augmentation, each image's variant (N,).
         """
-        drawn = {"order": self.train[torch.randperm(len(self.train), generator=self.order)]}
-        config = self.config
+        config, streams, images = self.config, self.streams, len(self.train)
+        drawn = {"order": self.train[torch.randperm(images, generator=streams["order"])]}
         layers = (config.input_dropout > 0) + config.depth * (config.dropout > 0)
         if layers:
             shape = config.steps_an_epoch, layers
-            drawn["keys"] = torch.randint(-(2**31), 2**31, shape, generator=self.dropout)
+            drawn["keys"] = torch.randint(-(2**31), 2**31, shape, generator=streams["dropout"])
+        if config.augment != "none":
+            known = len(variants(config.augment))
+            drawn["variants"] = torch.randint(known, (images,), generator=streams["augment"])
         return drawn
 
     def note(self, row: Sequence[float]) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fmnist_lab.config import Config
 
+from .augment import Augment
 from .layers import Operations, Signal, run
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Rate
@@ -49,12 +50,13 @@ class Training:
     def epoch(self, order: Tensor, **drawn: Tensor) -> Iterator[Tensor]:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Dropout needs `keys` (S, steps, layers), a schedule `rates` (1, steps). Yields after each
-        block of batches its images' logits (S, 10, n), each taken before the step that it was part
-        of.
+        Dropout needs `keys` (S, steps, layers), a schedule `rates` (1, steps), an augmentation
+        `variants` (S, train_size). Yields after each block of batches its images' logits
+        (S, 10, n), each taken before the step that it was part of.
         """
-        parts = {"order": order.split(self.block, 1)}
-        parts |= {name: each.split(self.batches, 1) for name, each in drawn.items()}
+        drawn = {"order": order, **drawn}
+        sizes = {"order": self.block, "variants": self.block}  # of images; all others are of steps
+        parts = {n: each.split(sizes.get(n, self.batches), 1) for n, each in drawn.items()}
         for part in zip(*parts.values(), strict=True):
             yield self.blocks[part[0].shape[1]].train(dict(zip(parts, part, strict=True)))
 
@@ -120,6 +122,7 @@ class Block:
             "order": targets.new_zeros(size, images, dtype=torch.int64),
             "keys": targets.new_zeros(size, steps, len(dropouts), dtype=torch.int32),
             "rates": targets.new_zeros(1, steps),
+            "variants": targets.new_zeros(size, images, dtype=torch.int64),
         }
         self.images = pixels.new_empty(size, images, INPUT_DIM)
         self.targets = targets.new_empty(OUTPUT_DIM, size, images)
@@ -145,6 +148,10 @@ class Block:
         order, smoothing = self.drawn["order"].view(-1), training.config.label_smoothing
         yield partial(torch.index_select, training.pixels, 0, order, out=rows)
         yield partial(torch.index_select, training.targets, 1, order, out=columns)
+        if training.config.augment != "none":
+            augment = Augment(self.images, self.drawn["variants"], training.config.augment)
+            self.held += augment.held
+            yield from augment.forward()
         if smoothing:
             yield partial(columns.mul_, 1 - smoothing)
             yield partial(columns.add_, smoothing / OUTPUT_DIM)

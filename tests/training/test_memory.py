@@ -43,6 +43,7 @@ def storages() -> dict[int, int]:
             batch_norm="on",
             average=0.9,
             schedule="cosine",
+            augment="flip_shift",
         ),
     ],
     ids=["small", "softmax regression", "single images", "one batch", "bfloat16", "techniques"],

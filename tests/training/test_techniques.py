@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchvision.transforms.functional import crop, hflip, pad
 
 from fmnist_lab.config import OPTIMIZERS, Config
+from fmnist_lab.training.augment import variants
 from fmnist_lab.training.dropout import hashed
 from fmnist_lab.training.evaluation import predict
 from fmnist_lab.training.model import (
@@ -55,6 +57,9 @@ def trained(config, data, seeds) -> Training:
         drawn = {"keys": keys[:, :, :dropouts]}
         if config.schedule == "cosine":
             drawn["rates"] = cosine(config, number)
+        if config.augment != "none":
+            chosen = [drawn_variants(config, seed)[number - 1] for seed in seeds]
+            drawn["variants"] = torch.stack(chosen)
         list(training.epoch(order, **drawn))
     return training
 
@@ -68,6 +73,13 @@ def drawn_keys(seed):
     generator = torch.Generator().manual_seed(seed)
     shape = CONFIG.steps_an_epoch, 3
     return [torch.randint(-(2**31), 2**31, shape, generator=generator) for _ in range(EPOCHS)]
+
+
+def drawn_variants(config, seed):
+    """The variant of each image in each epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    known = len(variants(config.augment))
+    return [torch.randint(known, (IMAGES,), generator=generator) for _ in range(EPOCHS)]
 
 
 class SameMask(nn.Dropout):
@@ -98,12 +110,16 @@ def trained_by_pytorch(
     masks = [layer for layer in network.layers if isinstance(layer, SameMask)]
     optimizer = make(network.parameters(), lr=config.learning_rate)
     scheduler = schedule(optimizer) if schedule else None
-    for order, keys in zip(orders(seed), drawn_keys(seed), strict=True):
-        for batch, key in zip(order.split(config.batch_size), keys, strict=True):
+    epochs = zip(orders(seed), drawn_keys(seed), drawn_variants(config, seed), strict=True)
+    for order, keys, chosen in epochs:
+        parts = order.split(config.batch_size), keys, chosen.split(config.batch_size)
+        for batch, key, variant in zip(*parts, strict=True):
             for mask, own in zip(masks, key, strict=False):
                 mask.key = own.int().view(1, 1, 1)
             optimizer.zero_grad()
-            loss(network(pixels[batch]), labels[batch]).backward()
+            pairs = zip(pixels[batch], variant.tolist(), strict=True)
+            seen = torch.stack([by_torchvision(image, config, own) for image, own in pairs])
+            loss(network(seen), labels[batch]).backward()
             optimizer.step()
             if scheduler:
                 scheduler.step()
@@ -188,6 +204,38 @@ def test_a_schedule_rises_to_the_rate_and_falls_to_nearly_zero(train_size, epoch
     if len(rates) > 1:  # one step more, and it would be zero
         left = math.pi / 2 / (len(rates) - max(1, len(rates) // 20))
         assert rates[-1].item() == pytest.approx(config.learning_rate * math.sin(left) ** 2)
+
+
+# --- Augmentation
+
+
+def by_torchvision(pixels, config, variant):
+    """The variant of one image (784,), mirrored and shifted by torchvision."""
+    if config.augment == "none":
+        return pixels
+    mirrored, place = divmod(variant, 9 if "shift" in config.augment else 1)
+    y, x = divmod(place, 3) if "shift" in config.augment else (1, 1)
+    image = pad(pixels.view(1, 28, 28), [1])
+    return crop(hflip(image) if mirrored else image, y, x, 28, 28).flatten()
+
+
+@pytest.mark.parametrize(("augment", "known"), [("flip", 2), ("shift", 9), ("flip_shift", 18)])
+def test_an_augmented_image_is_torchvisions(augment, known, data):
+    config, sources = replace(CONFIG, augment=augment), variants(augment)
+    assert len(sources) == known
+    (image, *_), _ = data
+    black = torch.cat([image, image.new_zeros(1)])
+    found = [black[source] for source in sources]
+    for variant, one in enumerate(found):
+        assert torch.equal(one, by_torchvision(image, config, variant))
+    assert len({tuple(one.tolist()) for one in found}) == known
+    assert sum(torch.equal(one, image) for one in found) == 1
+
+
+@pytest.mark.parametrize("augment", ["flip", "shift", "flip_shift"])
+@pytest.mark.parametrize("settings", [{}, {"input_dropout": 0.1, "label_smoothing": 0.1}], ids=str)
+def test_a_network_learns_from_augmented_images_as_pytorchs_does(augment, settings, data):
+    assert_as_pytorchs(replace(CONFIG, augment=augment, **settings), data)
 
 
 # --- Dropout and batch normalisation

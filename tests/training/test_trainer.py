@@ -324,6 +324,29 @@ def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
     assert once(replace(WORSE, epochs=2)).best_epoch == 1
 
 
+def test_images_are_augmented_in_training_alone(once, fashion):
+    """The first batch's loss is of augmented images; what is measured is of the images as given."""
+    augmented = replace(SMALL, augment="flip_shift")
+    run = alone(augmented, fashion, keep=ALL)
+    assert run.losses_by_step()[0] != once(SMALL).losses_by_step()[0]
+    logits = network_of(augmented, run.best_weights())(fashion.test_images)
+    right = (logits.argmax(1) == fashion.test_labels).float().mean().item()
+    assert right == pytest.approx(run.best["test_accuracy"], abs=2e-4)
+
+
+@pytest.mark.parametrize("augment", ["flip", "shift", "flip_shift"])
+def test_each_epoch_draws_new_variants_evenly_and_leaves_the_other_streams_alone(augment):
+    config = Config(augment=augment, dropout=0.5)
+    member, plain = Member.of(config, [0]), Member.of(replace(config, augment="none"), [0])
+    one, other = member.draws(), member.draws()
+    assert one["variants"].shape == one["order"].shape
+    assert not torch.equal(one["variants"], other["variants"])
+    share = one["variants"].bincount() / len(one["variants"])
+    even = 1 / len(share)
+    assert (share - even).abs().max() < 5 * (even / len(one["variants"])) ** 0.5
+    assert all(torch.equal(one[name], drawn) for name, drawn in plain.draws().items())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.6])
 def test_a_schedule_that_is_broken_off_leaves_no_run(share, fashion):
     """The run of fewer epochs would have had other rates."""
