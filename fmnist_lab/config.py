@@ -20,7 +20,7 @@ LOSS_WORDS = {  # the loss functions by name, in a reader's words
 }
 LOSS_NAMES = tuple(LOSS_WORDS)
 PRECISIONS = ("float32", "bfloat16")
-OPTIMIZERS = ("adam", "adamw", "sgd")  # as in torch.optim; sgd with Nesterov's momentum
+OPTIMIZERS = ("adam", "adamw", "sgd", "muon")  # as in torch.optim; the last two Nesterov's
 LONGEST_SHOWN = 100  # characters of a value that an error repeats
 # The hyperparameters that are no numbers.
 NAMED = {
@@ -130,8 +130,8 @@ class Config:
     weights_seed: int | None = None  # of the initial weights alone
     order_seed: int | None = None  # of the order of the training images alone
     optimizer: str = "adam"
-    momentum: float = 0.9  # Nesterov's, of sgd
-    weight_decay: float = 0.0  # apart from the gradient in adamw, else added to it
+    momentum: float = 0.9  # Nesterov's, of sgd and muon
+    weight_decay: float = 0.0  # apart from the gradient in adamw and muon, else added to it
     dropout: float = 0.0  # share of each hidden layer's activations that a step drops
     input_dropout: float = 0.0  # share of pixels that a step drops
     batch_norm: str = "off"  # on: of each hidden layer, before ReLU

@@ -19,6 +19,8 @@ from .steps import Training
 
 # Bytes a parameter while a run that keeps its weights is written: their text, four times.
 WRITTEN = 20
+# Bytes a weight of a hidden matrix while Muon makes a step of it: five numbers.
+TURNED = 20
 
 
 def training_bytes(config: Config, members: int) -> int:
@@ -47,8 +49,14 @@ def held(config: Config, members: int) -> tuple[int, int]:
     )
     training = Training(stack, pixels, targets, config)
     buffers = [tensor for block in training.blocks.values() for tensor in block.held]
-    scored = SCORED * members * (config.train_size + VALIDATION_SIZE)
-    return nbytes(training.held()), nbytes([*buffers, *Chunk(stack, CHUNK).held]) + scored
+    buffers += Chunk(stack, CHUNK).held
+    return nbytes(training.held()), nbytes(buffers) + members * passing(config)
+
+
+def passing(config: Config) -> int:
+    """Return the bytes a member that are there for a while, as its epochs are scored."""
+    turned = TURNED * config.width**2 if config.optimizer == "muon" else 0
+    return SCORED * (config.train_size + VALIDATION_SIZE) + turned
 
 
 def nbytes(tensors: Iterable[Tensor]) -> int:

@@ -12,10 +12,13 @@ from torch import Tensor
 from fmnist_lab.config import Config
 
 from .layers import Operations
+from .stack import Stack
 
 # Adam as in PyTorch's defaults, which are those of Kingma & Ba (2015), algorithm 1.
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-
+# Muon as in PyTorch's defaults, which are its author's.
+ITERATIONS, A, B, C = 5, 3.4445, -4.7750, 2.0315
+RMS = 0.2  # of AdamW's steps, in rates, as its `adjust_lr_fn="match_rms_adamw"` has it
 
 Rate = float | Tensor  # of all steps, or where each step's stands: one number
 
@@ -40,9 +43,9 @@ class Adam:
 
     call: Callable[..., object] = staticmethod(torch._fused_adam_)
 
-    def __init__(self, flat: Tensor, config: Config):
-        self.moment1, self.moment2 = flat.new_zeros(flat.shape), flat.new_zeros(flat.shape)
-        self.steps = torch.zeros((), device=flat.device)
+    def __init__(self, stack: Stack, config: Config):
+        self.moment1, self.moment2 = torch.zeros_like(stack.flat), torch.zeros_like(stack.flat)
+        self.steps = torch.zeros((), device=stack.flat.device)
         self.weight_decay = config.weight_decay
 
     def state(self) -> list[Tensor]:
@@ -51,10 +54,14 @@ class Adam:
     def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
         # A number would be made a tensor every time, which takes longer.
         yield partial(self.steps.add_, self.steps.new_ones(()))
-        yield partial(
-            self.call, [flat], [gradient], [self.moment1], [self.moment2], [], [self.steps],
-            lr=rate, beta1=BETA1, beta2=BETA2, weight_decay=self.weight_decay, eps=EPSILON,
-            amsgrad=False, maximize=False,
+        yield self.follow([flat], [gradient], [self.moment1], [self.moment2], rate=rate)
+
+    def follow(self, *tensors: list[Tensor], rate: Rate) -> Callable[[], object]:
+        """Return what updates parameters: lists of them, their gradients and both moments."""
+        return partial(
+            self.call, *tensors, [], [self.steps] * len(tensors[0]), lr=rate, beta1=BETA1,
+            beta2=BETA2, weight_decay=self.weight_decay, eps=EPSILON, amsgrad=False,
+            maximize=False,
         )  # fmt: skip
 
 
@@ -67,9 +74,9 @@ class AdamW(Adam):
 class SGD:
     """Stochastic gradient descent, with Nesterov's momentum where there is momentum."""
 
-    def __init__(self, flat: Tensor, config: Config):
+    def __init__(self, stack: Stack, config: Config):
         self.momentum, self.weight_decay = config.momentum, config.weight_decay
-        self.velocity = [flat.new_zeros(flat.shape)] if config.momentum else []
+        self.velocity = [torch.zeros_like(stack.flat)] if config.momentum else []
 
     def state(self) -> list[Tensor]:
         return self.velocity
@@ -82,6 +89,49 @@ class SGD:
         )  # fmt: skip
 
 
-OPTIMIZERS: dict[str, Callable[[Tensor, Config], Optimizer]] = {
-    "adam": Adam, "adamw": AdamW, "sgd": SGD,
+class Muon(AdamW):
+    """Moves matrices between hidden layers by an orthogonal one, all else as AdamW (Jordan, 2024).
+
+    Such a step is scaled to be as large as AdamW's, so that both take one rate (Liu et al., 2025).
+    It is made in the type of products, as its own are many times those of a small batch.
+    """
+
+    def __init__(self, stack: Stack, config: Config):
+        super().__init__(stack, config)
+        self.stack, self.momentum = stack, config.momentum
+        self.size = RMS * config.width**0.5
+
+    def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
+        yield partial(self.steps.add_, self.steps.new_ones(()))
+        layouts = flat, gradient, self.moment1, self.moment2
+        parts = list(zip(*(self.stack.parts(each) for each in layouts), strict=True))
+        hidden = [n for n, (weights, *_) in enumerate(parts) if weights.dim() == 3][1:-1]
+        rest = zip(*(part for n, part in enumerate(parts) if n not in hidden), strict=True)
+        yield self.follow(*(list(each) for each in rest), rate=rate)
+        for weights, own, velocity, _ in (parts[n] for n in hidden):
+            yield partial(self.turn, weights, own, velocity, rate)
+
+    def turn(self, weights: Tensor, gradient: Tensor, velocity: Tensor, rate: Rate) -> None:
+        """Update matrices (S, width, width)."""
+        velocity.lerp_(gradient, 1 - self.momentum)
+        wanted = gradient.lerp(velocity, self.momentum).to(self.stack.operands)
+        weights.mul_(1 - rate * self.weight_decay)
+        weights.sub_(orthogonal(wanted).to(weights).mul_(rate * self.size))
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Return about the nearest orthogonal matrices (S, n, n), by Newton and Schulz's iteration.
+
+    Its coefficients leave singular values between about 0.7 and 1.2 (Jordan, 2024).
+    """
+    found = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(ITERATIONS):
+        gram = found @ found.mT
+        factor = torch.baddbmm(gram, gram, gram, beta=B, alpha=C)
+        found = torch.baddbmm(found, factor, found, beta=A)
+    return found
+
+
+OPTIMIZERS: dict[str, Callable[[Stack, Config], Optimizer]] = {
+    "adam": Adam, "adamw": AdamW, "sgd": SGD, "muon": Muon,
 }  # fmt: skip

@@ -39,7 +39,7 @@ class Training:
         self.average = stack.values.clone() if config.average else stack.values
         self.gradient = stack.flat.new_zeros(stack.flat.shape)
         self.products = self.gradient.to(stack.operands)  # itself where that is its type
-        self.optimizer = OPTIMIZERS[config.optimizer](stack.flat, config)
+        self.optimizer = OPTIMIZERS[config.optimizer](stack, config)
         constant = config.schedule == "constant"
         self.rate: Rate = config.learning_rate if constant else stack.flat.new_empty(1)
         self.batches = max(1, min(BLOCK_IMAGES // config.batch_size, BLOCK_BATCHES))

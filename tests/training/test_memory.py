@@ -9,7 +9,7 @@ import torch
 
 from fmnist_lab.config import Config
 from fmnist_lab.training import memory
-from fmnist_lab.training.evaluation import CHUNK, SCORED, Chunk
+from fmnist_lab.training.evaluation import CHUNK, Chunk
 from fmnist_lab.training.model import initial_network, techniques
 from fmnist_lab.training.shapes import parameter_count
 from fmnist_lab.training.stack import Stack
@@ -45,8 +45,17 @@ def storages() -> dict[int, int]:
             schedule="cosine",
             augment="flip_shift",
         ),
+        replace(CONFIG, optimizer="muon"),
     ],
-    ids=["small", "softmax regression", "single images", "one batch", "bfloat16", "techniques"],
+    ids=[
+        "small",
+        "softmax regression",
+        "single images",
+        "one batch",
+        "bfloat16",
+        "techniques",
+        "muon",
+    ],
 )
 def test_all_that_a_training_and_its_evaluation_hold_is_foreseen(config, members):
     operands = getattr(torch, config.precision)
@@ -58,8 +67,7 @@ def test_all_that_a_training_and_its_evaluation_hold_is_foreseen(config, members
     held = [Training(stack, pixels, targets, config), Chunk(stack, CHUNK)]
     there = sum(size for place, size in storages().items() if place not in before)
     assert held
-    scored = SCORED * members * (config.train_size + 12_000)
-    foreseen = sum(memory.held(config, members)) - scored
+    foreseen = sum(memory.held(config, members)) - members * memory.passing(config)
     assert foreseen <= there <= 1.01 * foreseen + 1_000  # and some single numbers
 
 

@@ -5,7 +5,9 @@ import torch
 
 from fmnist_lab.config import Config
 from fmnist_lab.training.layers import ReLU, Signal
+from fmnist_lab.training.model import FashionClassifier
 from fmnist_lab.training.optimizers import Adam
+from fmnist_lab.training.stack import Stack
 
 
 def schema(name: str, overload: str) -> str:
@@ -51,11 +53,13 @@ def test_a_private_call_takes_what_we_give_it(name, overload, arguments, instead
 
 def test_the_fused_call_is_the_public_optimiser():
     generator = torch.Generator().manual_seed(0)
-    flat = torch.randn(1000, generator=generator)
+    flat = torch.randn(7850, generator=generator)
     parameter = torch.nn.Parameter(flat.clone())
     adam = torch.optim.Adam([parameter], lr=0.01, fused=True)
-    parameter.grad = torch.empty(1000)
-    step = list(Adam(flat, Config()).step(flat, parameter.grad, 0.01))
+    parameter.grad = torch.empty(7850)
+    network = FashionClassifier(784, 0, 0, 10)
+    stack = Stack.holding(flat, network, 1, flat)
+    step = list(Adam(stack, Config()).step(flat, parameter.grad, 0.01))
     for _ in range(3):
         parameter.grad.normal_(generator=generator)
         adam.step()

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms.functional import crop, hflip, pad
 
-from fmnist_lab.config import OPTIMIZERS, Config
+from fmnist_lab.config import Config
 from fmnist_lab.training.augment import variants
 from fmnist_lab.training.dropout import hashed
 from fmnist_lab.training.evaluation import predict
@@ -24,6 +24,7 @@ from fmnist_lab.training.model import (
     network_of,
     techniques,
 )
+from fmnist_lab.training.optimizers import orthogonal
 from fmnist_lab.training.schedule import cosine
 from fmnist_lab.training.stack import Stack
 from fmnist_lab.training.steps import Training
@@ -94,8 +95,12 @@ class SameMask(nn.Dropout):
         return signals * kept[0].T / (1 - self.p)
 
 
+def constant(optimizer):
+    return LambdaLR(optimizer, lambda step: 1.0)
+
+
 def trained_by_pytorch(
-    config, data, seed, make=torch.optim.Adam, after=lambda network: None, schedule=None
+    config, data, seed, make=torch.optim.Adam, after=lambda network: None, schedule=constant
 ) -> FashionClassifier:
     """The network of a seed after the same steps of PyTorch's own.
 
@@ -109,7 +114,7 @@ def trained_by_pytorch(
             network.layers[place] = SameMask(layer.p)
     masks = [layer for layer in network.layers if isinstance(layer, SameMask)]
     optimizer = make(network.parameters(), lr=config.learning_rate)
-    scheduler = schedule(optimizer) if schedule else None
+    schedulers = [schedule(each) for each in getattr(optimizer, "optimizers", [optimizer])]
     epochs = zip(orders(seed), drawn_keys(seed), drawn_variants(config, seed), strict=True)
     for order, keys, chosen in epochs:
         parts = order.split(config.batch_size), keys, chosen.split(config.batch_size)
@@ -121,7 +126,7 @@ def trained_by_pytorch(
             seen = torch.stack([by_torchvision(image, config, own) for image, own in pairs])
             loss(network(seen), labels[batch]).backward()
             optimizer.step()
-            if scheduler:
+            for scheduler in schedulers:
                 scheduler.step()
             after(network)
     return network
@@ -168,6 +173,77 @@ def test_an_optimiser_is_pytorchs(settings: dict[str, Any], make, options, data)
     assert_as_pytorchs(config, data, make=partial(make, **options))
 
 
+class Both:
+    """PyTorch's Muon for matrices between hidden layers and AdamW for all else, by one rate."""
+
+    def __init__(self, parameters, lr, weight_decay=0.0, momentum=0.9):
+        parameters = list(parameters)
+        hidden = [each for each in parameters if each.dim() == 2][1:-1]
+        rest = [each for each in parameters if all(each is not one for one in hidden)]
+        options = {"lr": lr, "weight_decay": weight_decay}
+        self.optimizers = [torch.optim.AdamW(rest, **options)]
+        if hidden:
+            self.optimizers.append(
+                torch.optim.Muon(
+                    hidden, momentum=momentum, adjust_lr_fn="match_rms_adamw", **options
+                )
+            )
+
+    def zero_grad(self):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+    def step(self):
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+
+@pytest.fixture
+def muon_in_double_precision(monkeypatch):
+    """PyTorch's Muon without its rounding to bfloat16."""
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("this PyTorch has no Muon")
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda tensor: tensor)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weight_decay": 0.1},
+        {"momentum": 0.95, "depth": 4},
+        {"depth": 1},
+        {"batch_norm": "on", "learning_rate": 1e-4},
+        {"schedule": "cosine", "epochs": EPOCHS, "weight_decay": 0.1},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("muon_in_double_precision")
+def test_muon_is_pytorchs(settings: dict[str, Any], data):
+    config = replace(CONFIG, optimizer="muon", **settings)
+    make = partial(Both, weight_decay=config.weight_decay, momentum=config.momentum)
+    options = {"schedule": partial(warm_up_then_cosine, config)} if "schedule" in settings else {}
+    assert_as_pytorchs(config, data, make=make, **options)
+
+
+def test_muon_moves_a_hidden_matrix_the_same_way_alone_and_in_a_stack(data):
+    config = replace(CONFIG, optimizer="muon")
+    together = trained(config, data, seeds=[3, 4]).stack.select([1]).values
+    alone = trained(config, data, seeds=[4]).stack.values
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+
+@given(st.integers(1, 30), st.integers(0, 2**32))
+def test_what_is_made_orthogonal_stretches_nothing_much(size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    matrices = torch.randn(2, size, size, generator=generator, dtype=torch.float64)
+    left, before, right = torch.linalg.svd(matrices)
+    found = left.mT @ orthogonal(matrices) @ right.mT
+    stretched = found.diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(found, torch.diag_embed(stretched), rtol=0, atol=1e-6)
+    assert (stretched < 1.3).all()
+    assert (stretched[before > before.amax(1, keepdim=True) / 50] > 0.6).all()
+
+
 # --- The schedule
 
 
@@ -180,7 +256,7 @@ def warm_up_then_cosine(config, optimizer):
     return SequentialLR(optimizer, [rising, falling], milestones=[warm])
 
 
-@pytest.mark.parametrize("settings", [*OPTIMIZERS, {"average": 0.9, "dropout": 0.2}], ids=str)
+@pytest.mark.parametrize("settings", [*PYTORCHS, {"average": 0.9, "dropout": 0.2}], ids=str)
 def test_a_schedule_is_pytorchs(settings, data):
     """The rate of each step with each optimiser, and beside what else a step does."""
     settings = settings if isinstance(settings, dict) else {"optimizer": settings}
