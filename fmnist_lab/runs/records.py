@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import filelock
 import platformdirs
@@ -25,7 +25,6 @@ from .runs import Runs
 
 PUBLISHED = Path(__file__).parent / "published"
 SUMS = "SHA256SUMS"
-Record = TypeVar("Record")
 MOST_BYTES = 2**31  # of a file of runs
 MOST_ENTRIES = 100_000  # of a run: a history of 10,000 epochs has half as many
 LONGEST_FAULT = 500  # characters of what is said of a damaged file
@@ -146,7 +145,7 @@ def decode(line: bytes) -> Run:
 
 
 def unsealed(line: bytes) -> Any:
-    """Return the content of what `sealed` returned. Raises `ValueError` if a byte is another."""
+    """Return what `sealed` was given, read. Raises `ValueError` if a single byte is another."""
     if line.count(b",") > MOST_ENTRIES:
         raise ValueError(f"it has more than {MOST_ENTRIES:,} entries")
     text = line.decode()
@@ -182,13 +181,13 @@ def read_own(path: Path) -> Run:
     return runs[0]
 
 
-def read_lines(path: Path, decode: Callable[[bytes], Record] = decode) -> list[Record]:
+def read_lines(path: Path) -> list[Run]:
     """Read a file of runs, one a line: a published one, or the one run of an own store's.
 
     Raises `DamagedError` naming the line, if there are several, `AbsentError` if there is no such
     file, `RecordError` if it cannot be read.
     """
-    runs, where = list[Record](), f"{path}"
+    runs, where = [], f"{path}"
     try:
         lines = content(path, MOST_BYTES).splitlines(keepends=True)
         if not lines:

@@ -104,33 +104,39 @@ def mean_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
     return _mean_effect(values, confidence, np.abs(values).max())
 
 
-def prediction_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Say where one further run would fall: mean +- t * sd * sqrt(1 + 1/n).
+def prediction_interval(
+    x: npt.ArrayLike, confidence: float = CONFIDENCE, mean_of: int = 1
+) -> Interval:
+    """Say where one further run, or the mean of m, would fall: mean +- t * sd * sqrt(1/m + 1/n).
 
     Source: Hahn & Meeker 1991, Statistical Intervals; normal measurements.
     """
     mean = mean_interval(x, confidence)
-    half = (mean.high - mean.estimate) * math.sqrt(mean.n + 1)  # t * sd/sqrt(n) * sqrt(n + 1)
+    half = (mean.high - mean.estimate) * math.sqrt(mean.n / mean_of + 1)  # t * sd/sqrt(n) * that
     low, high = mean.estimate - half, mean.estimate + half
     return Interval(mean.estimate, low, high, mean.n, mean.sd, confidence)
 
 
-def further_run(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Effect:
-    """Test whether one further run could give a figure; the interval is `prediction_interval`'s.
+def further_run(figure: float, x: npt.ArrayLike, rounding: float = 0.0, mean_of: int = 1) -> Effect:
+    """Test whether one further run, or the mean of some, could give a figure.
+
+    The interval is that of `prediction_interval`.
 
     `rounding` is half a unit of the figure's last digit (0.0005 for 89.9 %): a figure that rounds
     from inside is inside. Where all runs agree the interval is one value; a further run differs
     from it in at most 2 of n + 1 cases (Wilks 1941, on tolerance limits), which is then p.
     """
-    span = prediction_interval(x)
+    span = prediction_interval(x, mean_of=mean_of)
     off = max(0.0, abs(figure - span.estimate) - rounding)
     if span.n < 2 or off <= ROUNDING * abs(figure):
         p = 1.0
     elif span.sd == 0:
         p = 2 / (span.n + 1)
     else:
-        p = 2 * float(stats.t.sf(off / (span.sd * math.sqrt(1 + 1 / span.n)), span.n - 1))
-    sd = span.sd * math.sqrt(span.n + 1)  # so that sd / sqrt(n) is the standard error of one run
+        p = 2 * float(stats.t.sf(off / (span.sd * math.sqrt(1 / mean_of + 1 / span.n)), span.n - 1))
+    sd = span.sd * math.sqrt(
+        span.n / mean_of + 1
+    )  # so that sd / sqrt(n) is the standard error of one run
     return Effect(**{**asdict(span), "sd": sd}, p=p, df=span.n - 1, null=figure)
 
 

@@ -1,25 +1,64 @@
-"""How tutorials train: networks in PyTorch's own words, with the quirks that only a tutorial has.
+"""Train as tutorials do, and publish what comes out: `python -m benchmarks.recipes`.
 
-A recipe's seeds train side by side: each layer holds the weights of S networks, which see batches
-of their own and learn nothing of each other. With one seed this is the loop of every tutorial.
+Networks in PyTorch's own words, with the quirks that only a tutorial has. The seeds of a recipe
+train side by side: each layer holds the weights of S networks, which see batches of their own and
+learn nothing of each other. With one seed this is the loop of every tutorial.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fmnist_lab import data
 from fmnist_lab.data import Data, generator
-from fmnist_lab.runs.recipes import RECIPES, Recipe, Trial
+from fmnist_lab.files import put
+from fmnist_lab.runs.recipes import FOLDER, RECIPES, Trial, read
+from fmnist_lab.runs.records import sealed
+from fmnist_lab.runs.run import canonical
+from fmnist_lab.training.environment import environment
 
-from .environment import environment
-
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+SEEDS = range(30)
+STACK = 10  # seeds side by side: more do not fit into a processor's cache
 PART = 1_000  # images evaluated at once
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hold what a tutorial's page says of its training; a default is what most of them do."""
+
+    layers: tuple[int | float | str, ...]  # outputs, a fraction dropped, or "relu"
+    optimizer: str  # "adam" or "sgd"
+    learning_rate: float
+    batch_size: int  # images; the last batch may be smaller
+    epochs: int
+    initial: str = "pytorch"  # "xavier" as in Keras and MXNet, or "normal": see `weights`
+    scale: float = 3.0  # of xavier and normal; 3 is Keras's Glorot
+    momentum: float = 0.0
+    epsilon: float = 1e-8  # Adam's
+    shuffled: bool = True
+    validation: tuple[int, int] = (0, 0)  # first image held out, and the first that is not
+    standardised: tuple[float, float] = (0.0, 1.0)  # subtracted from pixels in [0, 1]; divisor
+
+    @classmethod
+    def of(cls, name: str) -> Recipe:
+        """Return one of the package's recipes."""
+        names = {field.name for field in fields(cls)}
+        given = {key: value for key, value in RECIPES[name].items() if key in names}
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the numbers, as JSON has it."""
+        return {key: [*v] if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
 
 class Linear(nn.Module):
@@ -61,8 +100,17 @@ def network(recipe: Recipe, seeds: Sequence[int], inputs: int = 784) -> nn.Seque
             inputs = layer
         else:
             dropout = isinstance(layer, float)
-            layers.append(nn.Dropout(layer) if dropout else ACTIVATIONS[layer]())
+            layers.append(nn.Dropout(layer) if dropout else nn.ReLU())
     return nn.Sequential(*layers)
+
+
+def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """Return PyTorch's own optimiser of the networks."""
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(
+            model.parameters(), recipe.learning_rate, eps=recipe.epsilon, fused=True
+        )
+    return torch.optim.SGD(model.parameters(), recipe.learning_rate, recipe.momentum, fused=True)
 
 
 def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
@@ -70,7 +118,7 @@ def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
 
     Raises KeyError for a recipe that is none of `RECIPES`.
     """
-    given, started, many = RECIPES[recipe], time.perf_counter(), len(seeds)
+    given, started, many = Recipe.of(recipe), time.perf_counter(), len(seeds)
     mean, deviation = given.standardised
     images, unseen = (data.images - mean) / deviation, (data.test_images - mean) / deviation
     first, end = given.validation
@@ -78,11 +126,7 @@ def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
     orders = [generator(seed, "order") for seed in seeds]
     torch.manual_seed(generator(seeds[0], "dropout").initial_seed())  # of the masks of all
     model = network(given, seeds)
-    kinds = {
-        "adam": lambda p: torch.optim.Adam(p, given.learning_rate, eps=given.epsilon, fused=True),
-        "sgd": lambda p: torch.optim.SGD(p, given.learning_rate, given.momentum, fused=True),
-    }
-    optimizer = kinds[given.optimizer](model.parameters())
+    optimizer = optimizer_of(given, model)
     history: list[dict[str, Tensor]] = []
     for _ in range(given.epochs):
         order = [used[torch.randperm(len(used), generator=draw)] for draw in orders]
@@ -123,3 +167,36 @@ def correct(model: nn.Module, images: Tensor, labels: Tensor, many: int) -> Tens
     parts = [model(part.expand(many, -1, -1)).argmax(2) for part in images.split(PART)]
     model.train()
     return (torch.cat(parts, 1) == labels).float()
+
+
+def publish(path: Path, trials: Sequence[Trial]) -> None:
+    """Write trials as records, one a line, in the order of their seeds."""
+    ordered = sorted(trials, key=lambda trial: trial.seed)
+    put(path, "".join(sealed(canonical(asdict(trial))) for trial in ordered).encode())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is missing of the recipes named, and publish each stack as it ends."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="RECIPE", help=f"of {', '.join(RECIPES)}; all")
+    parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="(the package's)")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in RECIPES]:
+        parser.error(f"there is no recipe {unknown[0]!r}: known are {', '.join(RECIPES)}.")
+    torch.set_num_threads(1)  # small networks gain nothing from a second
+    torch.set_flush_denormal(True)
+    fashion = data.load()
+    options.to.mkdir(parents=True, exist_ok=True)
+    for name in options.names or RECIPES:
+        path = options.to / f"{name}.jsonl"
+        settings = Recipe.of(name).settings()
+        known = [t for t in read(path) if t.settings == settings] if path.exists() else []
+        missing = sorted({*SEEDS} - {trial.seed for trial in known})
+        for start in range(0, len(missing), STACK):
+            known += train(name, missing[start : start + STACK], fashion)
+            publish(path, known)
+            print(f"{name}: {len(known)} of {len(SEEDS)}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
