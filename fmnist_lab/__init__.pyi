@@ -1,6 +1,7 @@
 from . import data, facts, pictures, verdicts
 from .chapter import Chapter, numbers
 from .config import BOUNDS, Bounds, Config
+from .facts.expected import Expected, expected
 from .runs.predictions import Predictions
 from .runs.records import find, read_published
 from .runs.run import Run

@@ -77,6 +77,14 @@ def parser() -> argparse.ArgumentParser:
             run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
     run.set_defaults(command=run_studies)
 
+    expect = commands.add_parser("expect", help="say where an accuracy falls among single runs")
+    expect.add_argument(
+        "name", metavar="SETTING", nargs="?", help="which; left out, they are listed"
+    )
+    expect.add_argument("accuracy", type=number, nargs="?", help="yours, in per cent")
+    expect.add_argument("--images", default="test", help="test, validation or train")
+    expect.set_defaults(command=show_expected)
+
     export = commands.add_parser("export", help="write runs in the published form")
     export.add_argument("names", metavar="STUDY", nargs="*", help="all, if left out")
     export.add_argument(
@@ -111,6 +119,16 @@ def list_studies() -> None:
     """Print what each study asks, and what the report says of it."""
     for study in studies.STUDIES.values():
         print(f"{study.name}: {study.question}\n    {study.report}")
+
+
+def show_expected(name: str | None, accuracy: object, images: str) -> None:
+    """Say where an accuracy falls among single runs of a setting, or where 95 % of those fall."""
+    from fmnist_lab.facts.expected import everything, expected  # here, as it takes seconds
+
+    for one in everything() if name is None else [expected(name, images)]:
+        print(
+            f"{one.name} ({one.images}): {one.range}" if accuracy is None else one.place(accuracy)
+        )
 
 
 def run_studies(

@@ -1,13 +1,15 @@
 """Write what the scripts of the page with the explorer load, into the built site.
 
-`explorer/runs.json` holds the published runs. `trainer/images.bin` holds the first 4,000 training
-and the first 1,000 validation images of the package's split by seed 0: 784 bytes an image, then a
-byte a label, gzipped.
+`explorer/runs.json` holds the published runs, `expect/expect.json` where those of each setting end.
+`trainer/images.bin` holds the first 4,000 training and the first 1,000 validation images of the
+package's split by seed 0: 784 bytes an image, then a byte a label, gzipped.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,14 @@ def runs() -> bytes:
     return payload(read_published().values()).encode()
 
 
+def expectations() -> bytes:
+    """Return what is to be expected of each setting, as "Is my number normal?" reads it."""
+    from fmnist_lab.facts.expected import everything
+
+    every = [asdict(one) for one in everything()]
+    return json.dumps(every, separators=(",", ":"), allow_nan=False).encode()
+
+
 def images() -> bytes:
     """Return the gzipped images and labels, always the same bytes."""
     from fmnist_lab.data import load, split
@@ -36,7 +46,11 @@ def images() -> bytes:
     return gzip.compress(levels.tobytes() + labels.tobytes(), mtime=0)
 
 
-FILES = {"explorer/runs.json": runs, "trainer/images.bin": images}
+FILES = {
+    "explorer/runs.json": runs,
+    "expect/expect.json": expectations,
+    "trainer/images.bin": images,
+}
 
 
 def write(app: Sphinx, failure: Exception | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fmnist_lab.config import Bounds, ConfigError, shown, unknown_name, written
+from fmnist_lab.config import Bounds, ConfigError, shown, written
 from fmnist_lab.pictures.style import label
 from fmnist_lab.runs.recipes import RECIPES, trials
 from fmnist_lab.runs.records import read_published
@@ -92,7 +92,7 @@ def everything() -> list[Expected]:
 
 
 def placed(name: str, title: str, ends: Mapping[str, list[float]]) -> list[Expected]:
-    """Return what is to be expected of a setting, by its runs' accuracies on each kind of images."""
+    """Return what to expect of a setting from its runs' accuracies on each kind of images."""
     spans = {images: prediction_interval(runs) for images, runs in ends.items()}
     range_of = {i: f" ({100 * s.low:.2f} to {100 * s.high:.2f} %)" for i, s in spans.items()}
     told = []
@@ -108,11 +108,11 @@ def placed(name: str, title: str, ends: Mapping[str, list[float]]) -> list[Expec
 def expected(name: str, images: str = "test") -> Expected:
     """Return where the runs of a setting end on `images`: test, validation or train.
 
-    `expected("tensorflow").place(88.32)` says where an accuracy falls. Raises `ConfigError` for what
-    has no runs; names are those of recipes, and of settings in the explorer's address.
+    `expected("tensorflow").place(88.32)` says where an accuracy falls. Names are those of recipes,
+    and of settings in the explorer's address. Raises `ConfigError` for what has no runs.
     """
-    known = {(one.name, one.images): one for one in everything()}
-    if (name, images) not in known:
-        names = [key[1] if key[0] == name else key[0] for key in known]
-        raise ConfigError(unknown_name(name if name not in names else images, dict.fromkeys(names)))
-    return known[name, images]
+    for one in everything():
+        if (one.name, one.images) == (name, images):
+            return one
+    listed = "`python -m fmnist_lab expect` lists what there is"
+    raise ConfigError(f"no runs of {shown(name)} tell of {shown(images)} images: {listed}.")

@@ -235,22 +235,25 @@ def beside_printed(
     measured: Mapping[str, Sequence[float]],
     printed: Mapping[str, Sequence[float]],
     ax: Axes | None = None,
+    *,
+    centred: bool = False,
 ) -> Axes:
     """Draw runs beside the figures that a report prints, a row a measure; all are fractions.
 
     A circle is a run, the bar is where 95 % of single runs would fall (`FEWEST` runs or more), a
-    diamond is a printed figure.
+    diamond is a printed figure. What is `centred` is drawn in points from the runs' mean.
     """
-    ax = axes(ax, height=0.8 + 0.75 * len(measured))
+    ax = axes(ax, height=0.8 + (0.45 if centred else 0.75) * len(measured))
     for row, (name, values) in enumerate(measured.items()):
-        runs = 100 * np.asarray(values, float)
+        middle = 100 * np.mean(values) if centred else 0.0
+        runs = 100 * np.asarray(values, float) - middle
         if len(runs) >= FEWEST:
             span = prediction_interval(runs)
             style = {"fmt": "|", "ms": 12, "color": COLORS[0], "capsize": 6, "zorder": 2}
             interval(ax, row, (span.low, span.estimate, span.high), across=True, **style)
         ax.plot(runs, np.full(len(runs), row), "o", mfc="none", color=COLORS[0], ms=6, zorder=3)
         for n, figure in enumerate(sorted(printed.get(name, ()))):
-            place = 100 * figure, row - 0.28
+            place = 100 * figure - middle, row - 0.28
             ax.plot(*place, "D", color=COLORS[1], ms=6, zorder=3)
             side = -1 if n == 0 else 1  # the lowest at the left, so that two do not overlap
             text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
@@ -258,6 +261,6 @@ def beside_printed(
             ax.annotate(f"{100 * figure:.1f}", place, **text, **offset)
     rows(ax, list(measured))
     ax.margins(x=0.1)
-    ax.set_xlabel("accuracy")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} %"))
+    ax.set_xlabel("points from the mean of our runs" if centred else "accuracy")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" + " %" * (not centred)))
     return ax
