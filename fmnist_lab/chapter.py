@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -10,7 +11,6 @@ from fmnist_lab.runs.records import find
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps import cluster
 from fmnist_lab.sweeps.studies import study
-from fmnist_lab.sweeps.study import SEEDS
 from fmnist_lab.sweeps.wanted import check_device, sweep
 
 from .config import TECHNIQUES, Bounds, ConfigError, names, number, shown, unknown_name
@@ -21,6 +21,8 @@ PARAMETERS = tuple(name for name in names() if name not in ("seed", *TECHNIQUES)
 PARAMETERS += ("seeds", "device")
 # papermill writes this line at the head of the cell with the values it was given.
 INJECTED = "# Parameters\n"
+# Of what a notebook leaves for pipelines to read: scrapbook's, whose reader finds it by name.
+SCRAP = "application/scrapbook.scrap.json+json"
 # What it writes there beside them with --inject-paths.
 PATHS = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 # Settings nobody has trained yet start with this many seeds: the fewest that give an interval
@@ -73,7 +75,7 @@ class Chapter:
         try:
             self.study = self.published.vary(**given)
         except ConfigError as fault:
-            faults.append(str(fault).replace(f"{SEEDS}.", f'{SEEDS}, or "{PUBLISHED}".'))
+            faults.append(str(fault).replace("or a list", f'"{PUBLISHED}", or a list'))
         if faults:
             forget(namespace)
             raise ParameterError("\n".join(faults))
@@ -85,12 +87,21 @@ class Chapter:
             self.configs = self.study.configs()
 
     def runs(self) -> Runs:
-        """Return the chapter's runs; what is not on record is trained first."""
+        """Return the chapter's runs; what is not on record is trained first.
+
+        Their table goes into the notebook too, as the scrap "runs", for a pipeline to read.
+        """
         try:
-            return sweep(self.configs, keep=self.study.keep, device=self.device)
+            runs = sweep(self.configs, keep=self.study.keep, device=self.device)
         except BaseException:  # interrupted, too large, failed
             forget(self.namespace)
             raise
+        if shell := notebook():
+            rows = json.loads(runs.table().to_json(orient="records"))
+            scrap = {"name": "runs", "data": rows, "encoder": "json", "version": 1}
+            about = {"scrapbook": {"name": "runs", "data": True, "display": False}}
+            shell.display_pub.publish({SCRAP: scrap}, about)
+        return runs
 
     def backdrop(self) -> Runs:
         """Return the published sweep's other runs, to be shown behind the chapter's own.
@@ -144,13 +155,18 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     return [unknown_name(name, known) for name in given if name not in (*known, *PATHS)]
 
 
-def cells_run() -> list[str]:
-    """Return the cells that were run, this one too, from IPython's history: none outside it."""
+def notebook() -> Any:
+    """Return the IPython shell that runs the code, or None outside of one."""
     try:
         from IPython import get_ipython
     except ImportError:
-        return []
-    shell = get_ipython()
+        return None
+    return get_ipython()
+
+
+def cells_run() -> list[str]:
+    """Return the cells that were run, this one too, from IPython's history: none outside it."""
+    shell = notebook()
     return list(shell.history_manager.input_hist_raw) if shell else []
 
 

@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="train what is missing of a study")
     run.add_argument("name", metavar="STUDY", nargs="?", help="which; left out, they are listed")
     run.add_argument("--all", action="store_true", help="of all studies, one after the other")
-    run.add_argument("--seeds", type=number, help="how many seeds; the study's own if left out")
+    run.add_argument("--seeds", type=number, help="how many, or [0,3]; the study's own if left out")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     run.add_argument(
         "--scheduler",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -175,12 +176,22 @@ class Playground(widgets.VBox):
             draws = [known.answers, known.mistakes, known.first_weights]
         for place, draw in enumerate(draws, 1):
             self._draw(place, draw)
-        self.table.value = compared(self.runs)
+        self.table.value = compared(self.runs) + self._files()
         accuracy = run.best["validation_accuracy"]
         best = "never learnt anything" if accuracy is None else f"{100 * accuracy:.2f} %"
         ended = f"stopped after epoch {run.epochs}" if stopped else f"ended {ENDED[run.stopped_by]}"
         self._say(f"{settings_text(run.config)}: {best} of the validation images right at epoch "
                   f"{run.best_epoch}; {ended}.")  # fmt: skip
+
+    def _files(self) -> str:
+        """Return links that save the picture of the curves and all that is known of the runs."""
+        table = self.runs.table().to_csv(index=False).encode()
+        files = {"curves.png": ("image/png", self.images[0].value), "runs.csv": ("text/csv", table)}
+        return " ".join(
+            f'<a download="{name}" href="data:{kind};base64,{b64encode(content).decode()}">'
+            f"Save {name}</a>"
+            for name, (kind, content) in files.items()
+        )
 
     def turn(self) -> None:
         """Show the next validation images, after the last the first."""

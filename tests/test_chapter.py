@@ -19,6 +19,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from traitlets.config import Config as Traits
 
 from fmnist_lab import chapter
@@ -36,7 +37,7 @@ HINGE = (
 )
 RULES = {
     "width": "it must be a whole number from 1 to 16,384.",
-    "seeds": 'it must be a whole number from 1 to 1,000, or "published".',
+    "seeds": 'it must be a whole number from 1 to 1,000, "published", or a list of seeds.',
     "device": "this machine allows auto, cpu.",
 }
 
@@ -244,6 +245,23 @@ def test_with_its_own_parameters_a_notebook_is_fine(shell):
     assert run_cells(shell, parameters_cell(), ASK) == "fine"
 
 
+def test_a_notebook_keeps_the_table_of_its_runs_for_pipelines(shell, published, made_up_run):
+    """As scrapbook does, whose `read_notebook` finds it among a notebook's outputs by this type."""
+    publish(published, made_up_run, {"width": 128, "seed": 0}, {"width": 128, "seed": 7})
+    with capture_output() as shown:
+        for cell in (parameters_cell(), ASK, "runs = chapter.runs()"):
+            shell.run_cell(cell, store_history=True)
+    (output,) = shown.outputs
+    (scrap,) = output.data.values()
+    assert (*output.data, scrap["name"], scrap["encoder"]) == (chapter.SCRAP, "runs", "json")
+    assert output.metadata["scrapbook"]["name"] == "runs"
+    frame = shell.user_ns["runs"].table()
+    assert [row["seed"] for row in scrap["data"]] == [0, 7]
+    assert [row["validation_accuracy"] for row in scrap["data"]] == list(
+        frame["validation_accuracy"]
+    )
+
+
 @pytest.mark.parametrize(
     ("injected", "message"),
     [
@@ -408,6 +426,11 @@ def test_a_rate_may_be_written_as_papermills_yaml_reads_it(text):
 def test_a_tuple_may_be_given_to_papermill_which_writes_it_as_a_text():
     given = parameters(width=str((512, 1024)))
     assert Chapter("width", given).study.values == (512, 1024)
+
+
+@pytest.mark.parametrize("seeds", [[0, 7], (0, 7), "[0, 7]", "(0, 7)"])
+def test_seeds_may_be_named(seeds):
+    assert Chapter("width", parameters(seeds=seeds)).study.seeds == (0, 7)
 
 
 # --- Which runs

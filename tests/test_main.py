@@ -27,6 +27,7 @@ from fmnist_lab.training import environment, trainer
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
 
+SEEDS = "it must be a whole number from 1 to 1,000, or a list of seeds."
 WIDTH = STUDIES["width"]
 HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
@@ -197,8 +198,8 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
         (["width", "--width", "-5"], "width is -5; it must be a whole number from 1 to 16,384."),
         (["width", "--width", "x"], "width is 'x'; it must be a whole number from 1 to 16,384."),
         (["width", "--depth", "1", "2"], "depth is [1, 2]; give one value, no list."),
-        (["width", "--seeds", "0"], "seeds is 0; it must be a whole number from 1 to 1,000."),
-        (["width", "--seeds", "2.5"], "seeds is 2.5; it must be a whole number from 1 to 1,000."),
+        (["width", "--seeds", "0"], f"seeds is 0; {SEEDS}"),
+        (["width", "--seeds", "2.5"], f"seeds is 2.5; {SEEDS}"),
         (["width", "--wdth", "8"], f"unrecognized arguments: --wdth 8: {HELP.format('')}"),
         (["width", "--wid", "8"], f"unrecognized arguments: --wid 8: {HELP.format('')}"),
         (["width", "--width"], f"argument --width: expected at least one argument: {RUN_HELP}"),

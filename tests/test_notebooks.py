@@ -1,6 +1,7 @@
 """The chapters as they are committed: no outputs, short cells, described parameters and figures."""
 
 import ast
+import itertools
 import os
 import re
 import shlex
@@ -236,10 +237,28 @@ def test_a_page_that_reads_no_parameters_has_no_parameters_cell(path):
 
 @each_notebook
 def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
-    for setting in figures(path):
-        assert setting.get("figure", {}).get("caption"), setting
-        assert setting["figure"].get("name", "").startswith("fig-"), setting
-        assert len(setting.get("image", {}).get("alt", "").split()) > 2, setting
+    """The caption is a cell of its own below the figure's, so that JupyterLab shows it too."""
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    for cell, below in itertools.pairwise(notebook.cells):
+        setting = cell.metadata.get("mystnb", {})
+        if "figure" in setting or "image" in setting:
+            assert below.source.startswith("**Figure.** "), setting
+            assert list(setting["figure"]) == ["name"], setting
+            assert setting["figure"]["name"].startswith("fig-"), setting
+            assert len(setting.get("image", {}).get("alt", "").split()) > 2, setting
+        else:
+            assert not below.source.startswith("**Figure.**"), below.source
+
+
+@each_notebook
+def test_links_and_citations_lead_somewhere_in_jupyterlab_too(path):
+    """Which knows no roles, no figures by name and no page beside the notebook."""
+    texts = [cell.source for cell in cells(path, "markdown")]
+    texts += [cell.source for cell in cells(path, "code") if cell.source.startswith("tell(")]
+    for text in texts:
+        assert not re.findall(r"\{[a-z:]+\}`[^`]", re.sub(r"(?m)^[`:]{3,}\{.*", "", text))
+        assert all(address.startswith("https://") for address in re.findall(r"\]\(([^)]*)", text))
+        assert "<a href=" not in text
 
 
 # These show images, draw a seed's split or ask a loss for its values.

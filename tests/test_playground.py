@@ -1,8 +1,10 @@
 """fmnist_lab.playground: the panel trains what its controls say, stops, and says what is wrong."""
 
+import csv
 import html
 import re
 import time
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
@@ -134,6 +136,17 @@ def test_several_runs_are_compared_best_first(panel):
     accuracies = re.findall(r"<td>(\d\d\.\d+)</td>", panel.table.value)
     assert len(accuracies) == 2
     assert float(accuracies[0]) >= float(accuracies[1])
+
+
+def test_the_curves_and_the_table_of_the_runs_can_be_saved(panel):
+    choose(panel, **SMALL)
+    run = trained(panel)
+    saved = dict(
+        re.findall(r'download="([^"]+)" href="data:[^;]+;base64,([^"]+)"', panel.table.value)
+    )
+    assert b64decode(saved["curves.png"]) == panel.images[0].value
+    (row,) = csv.DictReader(b64decode(saved["runs.csv"]).decode().splitlines())
+    assert row["id"] == run.id
 
 
 def test_a_picture_has_the_latest_six_runs(panel, made_up_run, fashion, monkeypatch):

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from pybtex.database import parse_file
+from pybtex.richtext import Text
 
 import fmnist_lab
 
@@ -34,15 +36,28 @@ def test_citations_of_all_shapes_are_found():
     assert {"holm1979", "guo2017", "kingma2015", "chow2008", "davison1997"} <= found
 
 
+# [Kingma and Ba (2015)](https://…/references.html#kingma2015): plain Markdown, for JupyterLab too.
+LINK = re.compile(r"\[([^][]+)\]\([^\s)]*references\.html#(\w+)\)")
+PAGES = [*(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
+
+
+def linked() -> set[tuple[str, str]]:
+    """Return the words and the key of every citation on a page."""
+    return {found for page in PAGES for found in LINK.findall(page.read_text())}
+
+
 def test_every_reference_is_cited_on_a_page_and_every_citation_is_listed():
-    pages = [*(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
-    cited = {
-        key
-        for page in pages
-        for keys in re.findall(r"\{cite:\w+\}`([^`]+)`", page.read_text())
-        for key in keys.split(",")
-    }
-    assert cited == LISTED
+    assert {key for _, key in linked()} == LISTED
+
+
+@pytest.mark.parametrize(("words", "key"), sorted(linked()))
+def test_a_citation_names_the_authors_and_the_year_of_the_work_it_leads_to(words, key):
+    entry = parse_file(ROOT / "book" / "references.bib").entries[key]
+    named = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
+    first, *others = [Text.from_latex(name).render_as("text") for name in named]
+    more = "" if not others else " et al." if len(others) > 1 or "others" in others else " and "
+    names = first + more + (others[0] if more == " and " else "")
+    assert words in (f"{names} ({entry.fields['year']})", f"{names}, {entry.fields['year']}")
 
 
 def test_the_appendix_has_what_the_package_offers():

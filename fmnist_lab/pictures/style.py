@@ -146,9 +146,9 @@ def panels(
 ) -> list[Axes]:
     """Return `count` Axes in `rows` equal rows, in the book's style; sizes are in inches.
 
-    In a notebook pictures are vectors. The style stays on: a temporary one would also take back
-    the notebook's interactive mode, which Matplotlib sets up with the first figure, and show no
-    other.
+    In a notebook pictures are vectors, and pixels beside them. The style stays on: a temporary one
+    would also take back the notebook's interactive mode, which Matplotlib sets up with the first
+    figure, and show no other.
     """
     plt.rcParams.update(STYLE)
     _, drawn = plt.subplots(
@@ -156,7 +156,8 @@ def panels(
     )
     # Only now: a notebook's backend comes, and with its own format, with the first figure.
     if inline := sys.modules.get("matplotlib_inline.backend_inline"):
-        inline.set_matplotlib_formats("svg")  # crisp on every screen; images in it stay pixels
+        # Crisp on every screen, and pixels for who shows no vectors.
+        inline.set_matplotlib_formats("svg", "png")
     return list(drawn.flat)
 
 

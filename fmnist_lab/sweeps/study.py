@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from fmnist_lab.config import Bounds, Config, ConfigError, check, names, shown, unknown_name
+from fmnist_lab.config import BOUNDS, Bounds, Config, ConfigError, check, names, shown, unknown_name
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import Run
 from fmnist_lab.runs.runs import Runs
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The seeds whose runs a verdict rests on.
 CONFIRMING_SEEDS = tuple(range(10))
 SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
+SEED = BOUNDS["seed"]
 MOST_VALUES = 1000  # of a hyperparameter that is swept
 
 
@@ -115,16 +116,19 @@ class Study:
         """Return the study with other values.
 
         A hyperparameter of the grid takes one value or a list, any other takes one; `seeds` is
-        how many. A tuned study takes other seeds alone: its rates were chosen for its settings.
+        how many, or a list of them. A tuned study takes other seeds alone: its rates were chosen
+        for its settings.
         Raises `ConfigError`, naming every fault.
         """
         grid, base, seeds, faults = dict(self.grid), self.base, self.seeds, []
         if "seeds" in given:
-            count = given.pop("seeds")
-            if SEEDS.admit(count):  # going on where the study's own end
-                seeds = tuple(range(seeds[0], seeds[0] + int(count)))
+            wanted = given.pop("seeds")
+            if SEEDS.admit(wanted):  # going on where the study's own end
+                seeds = tuple(range(seeds[0], seeds[0] + int(wanted)))
+            elif isinstance(wanted, list | tuple) and wanted and all(map(SEED.admit, wanted)):
+                seeds = tuple(dict.fromkeys(map(int, wanted)))
             else:
-                faults.append(f"seeds is {shown(count)}; it must be {SEEDS}.")
+                faults.append(f"seeds is {shown(wanted)}; it must be {SEEDS}, or a list of seeds.")
         if given and self.tuned_by is not None:
             faults.append(
                 f"{self.name} trains each setting at the learning rate that {self.tuned_by.name} "

@@ -159,7 +159,7 @@ def test_without_layers_all_widths_are_one_setting():
     assert study.configs() == [replace(WIDTH.base, depth=0, seed=seed) for seed in (0, 1)]
 
 
-RULE = "it must be a whole number from 1 to 1,000."
+RULE = "it must be a whole number from 1 to 1,000, or a list of seeds."
 HINGE = (
     "loss is 'hinge'; allowed are cross_entropy, mse, mae, mse_probabilities, mae_probabilities."
 )
@@ -185,6 +185,7 @@ KNOWN = (
         ({"depth": [1, 2]}, "depth is [1, 2]; give one value, no list."),
         ({"depth": []}, "depth is []; give one value, no list."),
         *(({"seeds": n}, f"seeds is {n!r}; {RULE}") for n in (0, -1, 1001, 2.5, True, "3", None)),
+        *(({"seeds": n}, f"seeds is {n!r}; {RULE}") for n in ([], [-1], [0, 2.5], [True], ["3"])),
         ({"seed": 3}, f"there is no parameter 'seed': known are {', '.join(KNOWN)}."),
     ],
 )
@@ -218,6 +219,11 @@ def test_whatever_is_allowed_gives_each_setting_once_a_seed(widths, seeds, depth
         for seed in range(seeds)
     )
     assert study.configs() == list(expected)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5))
+def test_seeds_may_be_named(seeds):
+    assert WIDTH.vary(seeds=seeds).seeds == tuple(dict.fromkeys(seeds))
 
 
 def test_a_tuned_study_takes_other_seeds_and_no_other_setting():
