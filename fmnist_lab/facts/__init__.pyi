@@ -3,6 +3,7 @@ from .common import of_runs, teller
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
 from .images import best_model, classes, overlap, pixels, split, twins, validation_counts
+from .luck import parts_of_luck, streams
 from .tables import (
     bracketing,
     fixed,
@@ -36,10 +37,12 @@ __all__ = [
     "other_images",
     "overlap",
     "parameters",
+    "parts_of_luck",
     "pixels",
     "precision",
     "reached",
     "split",
+    "streams",
     "summary",
     "teller",
     "tuning",

@@ -139,10 +139,11 @@ def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
         here = Interval(ours.estimate, ours.low, ours.high, ours.n, math.nan, CONFIDENCE)
         both = here, for_other_images(here, ratio)
         limits = [show_limits(each.low, each.high, ours.unit) for each in both]
-        beyond = ["yes" if each.low > 0 or each.high < 0 else "no" for each in both]
+        outside = [each.low > ours.null or each.high < ours.null for each in both]
+        beyond = ["yes" if there else "no" for there in outside]
         rows[name] = {
             "for these images": limits[0],
-            "beyond zero": beyond[0],
+            "beyond its limit": beyond[0],
             "for others": limits[1],
             "beyond it too": beyond[1],
         }

@@ -10,7 +10,7 @@ from .curves import (
     train_and_validation,
 )
 from .images import class_counts, class_means, contradicted, grey_levels, look_alikes, samples
-from .method import epochs_trained, luck, pairs, rule, same_in, scatters, spread
+from .method import epochs_trained, luck, pairs, parts_of_luck, rule, same_in, scatters, spread
 from .mistakes import answers, by_class, matrix, reliability, surely_wrong
 from .settings import (
     along,
@@ -58,6 +58,7 @@ __all__ = [
     "near_lowest",
     "pairs",
     "panels",
+    "parts_of_luck",
     "rates",
     "reliability",
     "reported",

@@ -17,7 +17,7 @@ from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.rules import decide
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, luckiest, mean_interval
 
-from .style import BACKDROP, COLORS, ENDS, NAMES, axes, interval, label, legend, look, rows
+from .style import BACKDROP, COLORS, ENDS, MARKERS, NAMES, axes, interval, label, legend, look, rows
 from .verdicts import LOOKS
 
 BAND = "#EDEDED"  # what lies within it is too small to matter
@@ -70,6 +70,23 @@ def luck(
     ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
     ax.set_ylabel("best above the mean (points)")
     ax.set_xticks([1, *range(2, most + 1, 2)])
+    legend(ax)
+    return ax
+
+
+def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+    """Draw which streams a seed's luck comes from, a row a stream or several together.
+
+    A mark is a part's share of the variance with its 95 % interval, of `facts.parts_of_luck`.
+    """
+    names = list(next(iter(found.values())).index)
+    ax = axes(ax)
+    for n, (images, parts) in enumerate(found.items()):
+        ends = (100 * parts["low"], 100 * parts["share"], 100 * parts["high"])
+        style = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": images}
+        interval(ax, np.arange(len(names)) + 0.3 * n - 0.15, ends, across=True, **style)
+    rows(ax, names)
+    ax.set(xlim=(-2, 102), xlabel="share of the variance (%)")
     legend(ax)
     return ax
 

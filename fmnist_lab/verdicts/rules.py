@@ -50,6 +50,7 @@ class Verdict:
     unit: str = "points"
     interval: str = INTERVAL  # the kind of interval
     counted: str = "seeds"  # what `n` counts
+    null: float = 0.0  # the value tested against
 
     @property
     def numbers(self) -> str:
@@ -219,7 +220,7 @@ def decide(
     counted = "seeds" if effect.paired else "unpaired seeds"
     kind = f"simultaneous {INTERVAL}" if effect.family > 1 else INTERVAL
     numbers = (effect.estimate, effect.low, effect.high, found.p, effect.n)
-    return Verdict(name, why, *numbers, seeds, unit, kind, counted)
+    return Verdict(name, why, *numbers, seeds, unit, kind, counted, effect.null)
 
 
 def reproduced(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Verdict:

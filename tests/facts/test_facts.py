@@ -238,7 +238,7 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
             for rate in RATES
             for seed in (0, 1)
         ]
-        known = facts.method(runs, Runs(pair).table())
+        known = facts.method(runs, Runs(pair).table()) | facts.streams(facts.parts_of_luck())
     else:
         frame = runs.table()
         given = {
@@ -270,10 +270,31 @@ def test_intervals_for_other_images_are_wider(made_up_run):
     found = verdicts.judge("width", runs)
     table = facts.other_images(found)
     assert list(table.index) == ["W1", "W2"]  # W3 and W4 have intervals of several rivals
-    assert (table["beyond zero"] == "yes").all()
+    assert (table["beyond its limit"] == "yes").all()
     ours = found["W2"].first.decisive.verdict
     assert ours.estimate is not None
     assert table.loc["W2", "for these images"] == show_limits(ours.low, ours.high)
     half = math.sqrt(1 + 10 / 4) * (ours.high - ours.low) / 2
     wider = show_limits(ours.estimate - half, ours.estimate + half)
     assert table.loc["W2", "for others"] == wider
+
+
+def test_the_limit_of_an_interval_is_the_margin_that_its_test_allows(made_up_run):
+    # Depth 4 is ahead of 3 by 0.1 points, a third of the margin; all else is as D1 says.
+    accuracy = {1: 0.85, 2: 0.87, 3: 0.87, 4: 0.871}
+    runs = [
+        made_up_run(
+            replace(study("depth").base, depth=depth, seed=seed),
+            accuracy=mean + 0.0001 * float(np.random.default_rng([depth, seed]).normal()),
+        )
+        for depth, mean in accuracy.items()
+        for seed in range(10)
+    ]
+    found = verdicts.judge("depth", runs)
+    assert "not materially below" in found["D1"].first.decisive.name
+    row = facts.other_images(found).loc["D1"]
+    assert row["for these images"].startswith("\u22120.1")  # below zero, above the margin
+    assert (row["beyond its limit"], row["beyond it too"]) == ("yes", "yes")
+    worse = [replace(run, best=run.best | {"validation_accuracy": 0.873}) for run in runs[-10:]]
+    close = facts.other_images(verdicts.judge("depth", [*runs[:-10], *worse])).loc["D1"]
+    assert close["beyond its limit"] == "no"
