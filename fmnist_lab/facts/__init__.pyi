@@ -14,6 +14,7 @@ from .tables import (
     reached,
     summary,
     tuning,
+    undecided,
 )
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "teller",
     "tuning",
     "twins",
+    "undecided",
     "validation_counts",
 ]

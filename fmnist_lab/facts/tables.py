@@ -15,12 +15,14 @@ import pandas as pd
 
 from fmnist_lab.config import TRAIN_SIZE, VALIDATION_SIZE, Config, scientific
 from fmnist_lab.pictures.style import NAMES, grouped, label
-from fmnist_lab.runs.records import read_published
+from fmnist_lab.runs.records import find, read_published
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, STUDIES, WIDTH_TUNING
 from fmnist_lab.sweeps.tuning import Tuning, bracket
 from fmnist_lab.verdicts import judge
-from fmnist_lab.verdicts.judgement import Judgement
+from fmnist_lab.verdicts.claims import badge
+from fmnist_lab.verdicts.evidence import SECOND_LOOKS
+from fmnist_lab.verdicts.judgement import Answer, Judgement
 from fmnist_lab.verdicts.measures import curve, epochs_to
 from fmnist_lab.verdicts.rules import INTERVAL, show_limits
 from fmnist_lab.verdicts.statistics import CONFIDENCE, Interval, for_other_images
@@ -148,6 +150,44 @@ def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
             "beyond it too": beyond[1],
         }
     return framed(rows.items(), "claim")
+
+
+def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
+    """Return a row for each verdict that is inconclusive: what would settle it, at what price."""
+    rows = []
+    for name, item in found.items():
+        for how, answer in item.answers.items():
+            if answer.name != "inconclusive":
+                continue
+            needed, look = answer.seeds_needed, "–"
+            if how == "as claimed" and item.second_look:
+                look = badge(item.second_look.name)
+            elif how == "as claimed" and item.claim.second_look:
+                seeds = len(STUDIES[SECOND_LOOKS[item.claim.parts[0].arms[0].study]].seeds)
+                look = f"not run: {seeds} fresh seeds, about {hours(answer, seeds):.2g} hours"
+            elif how == "as claimed":
+                look = "none fixed"
+            row = {
+                "verdict": how,
+                "seeds now": answer.decisive.verdict.n,
+                "seeds for a power of 80 %": f"about {needed:,}" if needed else "not known",
+                "hours of two cores": f"{hours(answer, needed):.2g}" if needed else "–",
+                "second look": look,
+            }
+            rows.append((name, row))
+    return framed(rows, "claim")
+
+
+def hours(answer: Answer, seeds: int) -> float:
+    """Return how long two cores train the settings of an answer again, at so many seeds each.
+
+    A run takes as long as those on record did on average, one thread each; a GPU's do not count.
+    """
+    settings: dict[Config, list[float]] = {}
+    for run in find(answer.runs):
+        if str(run.device).endswith(" thread"):
+            settings.setdefault(replace(run.config, seed=0), []).append(run.seconds)
+    return seeds * sum(map(np.mean, settings.values())) / 2 / 3600
 
 
 def fixed() -> pd.DataFrame:

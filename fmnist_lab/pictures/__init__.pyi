@@ -25,7 +25,7 @@ from .settings import (
 from .speed import speed
 from .style import label, panels
 from .trials import budgets
-from .verdicts import Ledger, Log, Wall, counts, undecided
+from .verdicts import Ledger, Log, Wall, two_looks
 
 __all__ = [
     "Ledger",
@@ -43,7 +43,6 @@ __all__ = [
     "class_counts",
     "class_means",
     "contradicted",
-    "counts",
     "curves",
     "dots",
     "epochs_trained",
@@ -72,5 +71,5 @@ __all__ = [
     "step_losses",
     "surely_wrong",
     "train_and_validation",
-    "undecided",
+    "two_looks",
 ]

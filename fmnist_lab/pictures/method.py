@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,24 @@ from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.rules import decide
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, luckiest, mean_interval
 
-from .style import BACKDROP, COLORS, ENDS, MARKERS, NAMES, axes, interval, label, legend, look, rows
+from .style import (
+    BACKDROP,
+    BAND,
+    COLORS,
+    ENDS,
+    MARKERS,
+    MEAN,
+    NAMES,
+    axes,
+    effects,
+    interval,
+    label,
+    legend,
+    look,
+    rows,
+)
 from .verdicts import LOOKS
 
-BAND = "#EDEDED"  # what lies within it is too small to matter
-MEAN = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect: its mean and its interval
 PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test images"}
 
 
@@ -138,17 +151,6 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.plot(points, [row - 0.2] * len(points), "o", mfc="none", color=COLORS[0])
         ends = found["low"], found["mean"], found["high"]
         interval(ax, row + 0.15, ends, across=True, **MEAN | {"color": COLORS[1], "ms": 6})
-    return ax
-
-
-def effects(names: Sequence[str], height: float, xlabel: str, ax: Axes | None) -> Axes:
-    """Return Axes with a named row for each effect, zero, and the band of what does not matter."""
-    ax = axes(ax, height=height * len(names) + 1)
-    ax.axvspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
-    ax.axvline(0, color="black", lw=1)
-    rows(ax, names)
-    ax.set_xlabel(xlabel)
-    ax.grid(axis="y", visible=False)
     return ax
 
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter
 from fmnist_lab.config import LOSS_WORDS, written
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
+from fmnist_lab.verdicts.statistics import MATERIAL
 
 # Okabe & Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -28,6 +29,8 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BACKDROP = "#B0B0B0"
 SAID = "#F5D9A8"  # behind what the report says
+BAND = "#EDEDED"  # what lies within it is too small to matter
+MEAN: dict[str, Any] = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect with its interval
 # Words in a line's colour, by that colour: with at least 4.5 : 1 on white, where lines need 3 : 1.
 TEXT = {
     "#D55E00": "#B34F00",
@@ -196,6 +199,23 @@ def rows(ax: Axes, names: Sequence[str], **how: Any) -> None:
     """Name the rows of a picture, the first at the top."""
     ax.set_yticks(range(len(names)), names, **how)
     ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def effects(
+    names: Sequence[str],
+    height: float,
+    xlabel: str,
+    ax: Axes | None,
+    margin: float = 100 * MATERIAL,
+) -> Axes:
+    """Return Axes with a named row for each effect, zero, and the band of what does not matter."""
+    ax = axes(ax, height=height * len(names) + 1)
+    ax.axvspan(-margin, margin, color=BAND, lw=0, zorder=0)
+    ax.axvline(0, color="black", lw=1)
+    rows(ax, names)
+    ax.set_xlabel(xlabel)
+    ax.grid(axis="y", visible=False)
+    return ax
 
 
 def interval(ax: Axes, at: npt.ArrayLike, ends: Ends, *, across: bool = False, **how: Any) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
+from matplotlib.axes import Axes
 
 from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, link, links, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.log import LOG, Entry
 from fmnist_lab.verdicts.rules import Name
 
-from .style import INK
+from .style import COLORS, INK, MARKERS, MEAN, effects, interval, legend
 
 # Fill and text of a verdict's word in a picture: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
@@ -29,30 +31,31 @@ HOW = ("as run", "as claimed")
 COLUMNS = ("Claim", "The report says", "We measured", "Verdict and why")
 
 
-def counts(found: Mapping[str, Judgement]) -> pd.DataFrame:
-    """Return how many claims have each verdict: a row a verdict, columns as run and as claimed."""
-    columns = {
-        how: [
-            sum(how in x.answers and x.answers[how].name == name for x in found.values())
-            for name in SYMBOLS
-        ]
-        for how in HOW
-    }
-    return pd.DataFrame(columns, [badge(name) for name in SYMBOLS]).rename_axis(columns="verdict")
+def two_looks(found: Mapping[str, Judgement], ax: Axes | None = None) -> Axes:
+    """Draw the tests that a second look was fixed for, open in the first, a row each.
 
-
-def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
-    """Return a row for each verdict that is inconclusive: what is missing, and how many seeds."""
-    columns = ["verdict", "seeds now", "seeds for a power of 80 %"]
-    names, rows = [], []
-    for name, item in found.items():
-        for how, answer in item.answers.items():
-            if answer.name == "inconclusive":
-                needed = answer.seeds_needed
-                names.append(name)
-                seeds = f"about {needed:,}" if needed else "not known"
-                rows.append([how, answer.decisive.verdict.n, seeds])
-    return pd.DataFrame(rows, names, columns).rename_axis(columns="claim")
+    A mark is an estimate with its 95 % interval, in units of the smallest effect that matters; a
+    second look that is still to come has none.
+    """
+    names: list[str] = []
+    ends: dict[str, list[tuple[float, float, float]]] = {"first look": [], "second look": []}
+    for claim, item in found.items():
+        first = item.as_claimed.findings if item.claim.second_look and item.as_claimed else ()
+        again = {each.name: each for each in item.second_look.findings} if item.second_look else {}
+        for each in first:
+            if each.verdict.name == "inconclusive":
+                names.append(f"{claim}, " + each.name.replace(": ", ":\n"))
+                for look, test in zip(ends, (each, again.get(each.name)), strict=True):
+                    ends[look].append(test.verdict.in_units if test else (math.nan,) * 3)
+    ax = effects(names, 0.55, "effect, in units of the smallest that matters", ax, margin=1)
+    ax.tick_params(axis="y", labelsize=9)
+    for n, (look, limits) in enumerate(ends.items()):
+        low, middle, high = np.reshape(limits, (-1, 3)).T
+        style = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": look}
+        places = np.arange(len(names)) + 0.3 * n - 0.15
+        interval(ax, places, (low, middle, high), across=True, **style)
+    legend(ax)
+    return ax
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ class Box:
         found = self.judgement
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
         names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
+        names["second look"] = "Second look, as claimed, on fresh seeds alone"
         rows += [(names[how], told(answer)) for how, answer in found.answers.items()]
         if text := changed(found):
             rows.append(("What the rate changed", sentence(text)))

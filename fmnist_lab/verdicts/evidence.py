@@ -78,8 +78,11 @@ class Evidence:
         found = {} if setting is None else self._runs.get(setting, {})
         tuning = isinstance(self._study(arm), Tuning)
         there = [seed for seed in sorted(found) if (seed in NESTED_SEEDS) == tuning]
-        if arm.study in SECOND_LOOKS and self.retuned:
-            there = [n for n in there if (n in SECOND_LOOK_SEEDS) == self.second_look]
+        if self.second_look:  # all of a setting's runs or none: nobody looks in between
+            seeds = STUDIES[SECOND_LOOKS[arm.study]].seeds
+            there = [*seeds] if {*seeds} <= {*there} else []
+        elif self.retuned and arm.study in RETUNED:
+            there = [seed for seed in there if seed not in SECOND_LOOK_SEEDS]
         return {seed: found[seed] for seed in there}
 
     def setting(self, arm: Arm) -> Config | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from fmnist_lab.config import Config, scientific
 from fmnist_lab.runs.run import Run
+from fmnist_lab.sweeps.studies import STUDIES
 
 from .comparisons import Part
-from .evidence import RETUNED, Arm, Evidence
+from .evidence import RETUNED, SECOND_LOOKS, Arm, Evidence
 from .rules import NAMES, Hypothesis, Name, Verdict, correct
 
 
@@ -93,8 +94,9 @@ class Judgement:
     """The verdicts on a claim.
 
     `as_run` is None for a claim that one fixed learning rate cannot decide, `as_claimed` for one
-    that is not about settings whose learning rate could be chosen anew. `beside` are answers that
-    decide nothing: the same on test images, or to another reading.
+    that is not about settings whose learning rate could be chosen anew. `second_look` is as
+    claimed too, of fresh seeds, once all of its chapter's are there. `beside` are answers that
+    decide nothing: the same on test images, to another reading, or a second look still to come.
     """
 
     claim: Claim
@@ -102,12 +104,14 @@ class Judgement:
     as_claimed: Answer | None
     runs: int  # number of runs used
     beside: Mapping[str, Answer] = field(default_factory=dict)
+    second_look: Answer | None = None
 
     @property
     def answers(self) -> dict[str, Answer]:
         """Each verdict there is, the first to show first."""
-        both = {"as run": self.as_run, "as claimed": self.as_claimed}
-        return {how: answer for how, answer in both.items() if answer}
+        every = {"as run": self.as_run, "as claimed": self.as_claimed}
+        every["second look"] = self.second_look
+        return {how: answer for how, answer in every.items() if answer}
 
     @property
     def first(self) -> Answer:
@@ -152,6 +156,10 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
     for chapter in dict.fromkeys(claim.chapter for claim in claims):
         here = [claim for claim in claims if claim.chapter == chapter]
         found = {"other": answers({c.id: c.other_parts for c in here}, evidence["as run"])}
+        again = {c.id: c.second for c in here if c.second_look}
+        looks = answers(again, Evidence(runs, second_look=True))
+        if any(each.verdict.name == "not run yet" for x in looks.values() for each in x.findings):
+            looks = {}
         for how, there in evidence.items():
             parts = {c.id: c.second if there.retuned else c.parts for c in here}
             found[how] = {
@@ -165,9 +173,14 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
                 of["as run"] = Answer((Finding("", Verdict("not run yet", claim.missing)),))
             if claim.other:
                 of[f"read otherwise: {claim.other}"] = of.pop("other")
-            as_run, as_claimed = of.pop("as run", None), of.pop("as claimed", None)
-            used = {config for answer in (as_run, as_claimed) if answer for config in answer.runs}
-            judged[claim.id] = Judgement(claim, as_run, as_claimed, len(used), of)
+            if claim.second_look and not looks:
+                seeds = len(STUDIES[SECOND_LOOKS[claim.parts[0].arms[0].study]].seeds)
+                why = f"{seeds} fresh seeds a setting"
+                of["second look"] = Answer((Finding("", Verdict("not run yet", why)),))
+            both = of.pop("as run", None), of.pop("as claimed", None)
+            look = looks.get(claim.id)
+            used = {config for answer in (*both, look) if answer for config in answer.runs}
+            judged[claim.id] = Judgement(claim, *both, len(used), of, look)
     return {claim.id: judged[claim.id] for claim in claims}
 
 

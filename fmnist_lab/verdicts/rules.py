@@ -51,6 +51,7 @@ class Verdict:
     interval: str = INTERVAL  # the kind of interval
     counted: str = "seeds"  # what `n` counts
     null: float = 0.0  # the value tested against
+    material: float = MATERIAL  # the smallest effect that matters
 
     @property
     def numbers(self) -> str:
@@ -69,6 +70,12 @@ class Verdict:
             estimate = f"at most {estimate}"
             spread = f"{self.interval} up to {show(self.high, self.unit)}"
         return f"{estimate} ({spread}, {self.n} {self.counted})"
+
+    @property
+    def in_units(self) -> tuple[float, float, float]:
+        """The interval's low end, the estimate and the high end, in units of what matters."""
+        estimate = math.nan if self.estimate is None else self.estimate
+        return self.low / self.material, estimate / self.material, self.high / self.material
 
     @property
     def reason(self) -> str:
@@ -220,7 +227,7 @@ def decide(
     counted = "seeds" if effect.paired else "unpaired seeds"
     kind = f"simultaneous {INTERVAL}" if effect.family > 1 else INTERVAL
     numbers = (effect.estimate, effect.low, effect.high, found.p, effect.n)
-    return Verdict(name, why, *numbers, seeds, unit, kind, counted, effect.null)
+    return Verdict(name, why, *numbers, seeds, unit, kind, counted, effect.null, material)
 
 
 def reproduced(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Verdict:

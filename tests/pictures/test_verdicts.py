@@ -5,8 +5,7 @@ import re
 import pytest
 
 from fmnist_lab.config import Config
-from fmnist_lab.pictures.verdicts import Ledger, Log, counts, undecided
-from fmnist_lab.verdicts import claims
+from fmnist_lab.pictures.verdicts import Ledger, Log
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.judgement import judge_claims
 from fmnist_lab.verdicts.log import LOG
@@ -71,28 +70,6 @@ def test_the_numbers_stand_beside_the_why_and_not_in_it(made_up):
     assert cells.count(verdict.numbers) == 1
     assert verdict.why[1:] in cells
     assert verdict.reason == f"{verdict.numbers}: {verdict.why}"
-
-
-def test_verdicts_are_counted_as_run_and_as_claimed(made_up):
-    table = counts(made_up)
-    assert table["as run"].sum() == sum(item.as_run is not None for item in made_up.values())
-    assert table["as claimed"].sum() == sum(x.as_claimed is not None for x in made_up.values())
-    assert list(table.index) == [f"{symbol} {name}" for name, symbol in claims.SYMBOLS.items()]
-
-
-def test_only_inconclusive_verdicts_are_undecided(made_up):
-    expected = [
-        name
-        for name, item in made_up.items()
-        for verdict in (item.as_run, item.as_claimed)
-        if verdict is not None and verdict.name == "inconclusive"
-    ]
-    assert "L1" in expected
-    assert list(undecided(made_up).index) == expected
-
-
-def test_nothing_undecided_is_an_empty_table():
-    assert undecided({}).empty
 
 
 def test_what_decides_nothing_is_named_in_its_row(made_up):

@@ -1,10 +1,17 @@
 """A second look: fresh seeds, their number fixed beforehand from the first look's spread."""
 
-import pytest
+import math
 
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from fmnist_lab import facts, pictures
 from fmnist_lab.runs.records import read_published
+from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, TUNING_SEEDS
+from fmnist_lab.verdicts.claims import Box
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import SECOND_LOOKS, Arm, Evidence
 from fmnist_lab.verdicts.judgement import judge_claims
@@ -15,7 +22,7 @@ LOOKED_AT_AGAIN = [claim for claim in CLAIMS.values() if claim.second_look]
 
 
 @pytest.fixture(scope="module")
-def first_look():
+def first_look() -> list[Run]:
     """Return what was on record when the numbers were fixed, as far as it bears on them."""
     studies = [study for name, study in STUDIES.items() if name.endswith(("_tuning", "_retuned"))]
     configs = {config for study in studies for config in study.configs()}
@@ -93,3 +100,78 @@ def test_a_second_look_is_never_nested(first_look, made_up_run):
     arms = Arm("loss", "cross_entropy"), Arm("loss", "mse")
     evidence = Evidence([*first_look, *nested], second_look=True)
     assert not any(evidence.compared(arms).values())
+
+
+@pytest.fixture(scope="module")
+def fresh(first_look, made_up_run):
+    """Return made-up runs of the losses' second look: cross-entropy is a point better."""
+    rng = np.random.default_rng(0)
+    return [
+        made_up_run(c, accuracy=0.87 + 0.01 * (c.loss == "cross_entropy") + rng.normal(0, 0.001))
+        for c in STUDIES["loss_second_look"].configs(first_look)
+    ]
+
+
+def judged(runs):
+    return judge_claims([c for c in CLAIMS.values() if c.chapter == "loss"], runs)
+
+
+def test_the_fresh_seeds_alone_decide_the_second_look_and_change_no_other_verdict(
+    first_look, fresh
+):
+    before, after = judged(first_look)["L1"], judged([*first_look, *fresh])["L1"]
+    assert after.as_run == before.as_run
+    assert after.as_claimed == before.as_claimed
+    look = after.answers["second look"]
+    assert look.name == "supported"
+    assert {finding.verdict.n for finding in look.findings} == {27}
+    assert "for 2 tests" in look.findings[0].verdict.reason  # L2 is not looked at again
+    assert set(look.runs) == {run.config for run in fresh}
+    assert after.runs == before.runs + len(fresh)
+    assert "Second look, as claimed, on fresh seeds alone: \u2714" in repr(Box(after))
+
+
+@pytest.mark.parametrize("lacking", [0, 80])
+def test_nobody_looks_before_the_last_run_is_there(first_look, fresh, lacking):
+    there = fresh[:lacking] + fresh[lacking + 1 :]
+    found = judged([*first_look, *there])["L1"]
+    assert "second look" not in found.answers
+    assert found.beside["second look"].name == "not run yet"
+    assert "Second look: \u2026 not run yet. 27 fresh seeds a setting." in repr(Box(found))
+
+
+def test_the_picture_shows_both_looks_at_the_tests_that_were_open(first_look, fresh):
+    for runs, there in (([*first_look, *fresh], True), (first_look, False)):
+        found = judged(runs)
+        ax = pictures.two_looks(found)
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+            "L1, validation accuracy:\ncross-entropy above MSE"
+        ]
+        first, second = ([*bar.lines[0].get_xdata()] for bar in ax.containers)
+        was = found["L1"].answers["as claimed"].findings[0].verdict
+        assert first == [pytest.approx(was.estimate / 0.003)]
+        assert math.isfinite(second[0]) == there
+        if there:
+            now = found["L1"].answers["second look"].findings[0].verdict
+            assert second == [pytest.approx(now.estimate / 0.003)]
+        plt.close("all")
+
+
+def test_the_table_says_what_a_second_look_costs_and_what_it_found(first_look, fresh):
+    waits = facts.undecided(judged(first_look)).loc["L1"]
+    assert waits["second look"].startswith("not run: 27 fresh seeds, about ")
+    settings: dict[
+        str, list[float]
+    ] = {}  # seconds of one thread, of 27 runs of each loss on two cores
+    for config in judged(first_look)["L1"].answers["as claimed"].runs:
+        (run,) = [run for run in first_look if run.config == config]
+        settings.setdefault(config.loss, []).append(run.seconds)
+    hours = 27 * sum(map(np.mean, settings.values())) / 7200
+    assert waits["second look"].endswith(f"{hours:.2g} hours")
+    assert waits["hours of two cores"] == f"{hours:.2g}"
+    found = facts.undecided(judged([*first_look, *fresh])).loc["L1"]
+    assert found["second look"] == "\u2714\ufe0e supported"
+
+
+def test_nothing_undecided_is_an_empty_table():
+    assert facts.undecided({}).empty
