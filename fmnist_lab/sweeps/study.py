@@ -39,6 +39,7 @@ class Study:
     seeds: tuple[int, ...] = CONFIRMING_SEEDS
     keep: frozenset[str] = frozenset()  # bulky parts its published runs hold
     tuned_by: Tuning | None = None  # whose runs choose each setting's learning rate
+    best_alone: bool = False  # whether they choose the one setting that is run, too
 
     @property
     def swept(self) -> str:
@@ -67,6 +68,9 @@ class Study:
         if self.tuned_by is None:
             return self.product()
         rates = self.tuned_by.chosen_rates(runs)
+        if self.best_alone:
+            best = self.tuned_by.best(runs)
+            rates = {value: rate for value, rate in rates.items() if value == best}
         return [
             replace(s, learning_rate=rates[getattr(s, self.swept)])
             for s in self.product()

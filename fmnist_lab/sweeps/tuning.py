@@ -166,3 +166,15 @@ class Tuning(Study):
         """
         found = self.brackets(runs)
         return {value: each.chosen for value, each in found.items() if each.chosen is not None}
+
+    def best(self, runs: Iterable[Run] | None = None) -> Any | None:
+        """Return the value that is best at its own learning rate, the first of equals.
+
+        None until each has its rate. As the rates, it is chosen on validation images alone.
+        """
+        runs = runs if runs is None else list(runs)
+        rates = self.chosen_rates(runs)
+        if len(rates) < len(self.values):
+            return None
+        means = self.means(runs).set_index([self.swept, "learning_rate"])["mean"]
+        return max(self.values, key=lambda value: means[value, rates[value]])

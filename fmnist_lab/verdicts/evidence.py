@@ -32,12 +32,14 @@ class Arm:
     """One setting of a study, all its seeds."""
 
     study: str
-    value: Any  # of the hyperparameter the study sweeps
+    value: Any  # of the hyperparameter the study sweeps; None for what the tuning runs choose
     learning_rate: float | None = None  # of a tuning study, which sweeps it too
 
     def __str__(self) -> str:
         if isinstance(self.value, str):
             return LOSS_WORDS.get(self.value, self.value)
+        if self.value is None:  # dropout_4192_retuned
+            return self.study.rsplit("_", 2)[0].replace("_", " ")
         value = scientific(self.value) if isinstance(self.value, float) else self.value
         rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
         return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"
@@ -89,6 +91,10 @@ class Evidence:
         """Return an arm's config at seed 0; None while no learning rate is chosen for it."""
         if arm not in self._settings:
             study = self._study(arm)
+            if arm.value is None:
+                settings = study.settings(self._all())
+                self._settings[arm] = replace(settings[0], seed=0) if settings else None
+                return self._settings[arm]
             setting = replace(study.base, seed=0, **{study.swept: arm.value})
             rate = self.chosen(arm) if study.tuned_by else arm.learning_rate
             lacking = study.tuned_by is not None and rate is None
@@ -132,9 +138,11 @@ class Evidence:
     def brackets(self, tuning: Tuning) -> dict[Any, Bracket]:
         """Return the learning rates that a tuning study's runs bracket for each setting."""
         if tuning.name not in self._brackets:
-            runs = [run for seeds in self._runs.values() for run in seeds.values()]
-            self._brackets[tuning.name] = tuning.brackets(runs)
+            self._brackets[tuning.name] = tuning.brackets(self._all())
         return self._brackets[tuning.name]
+
+    def _all(self) -> list[Run]:
+        return [run for seeds in self._runs.values() for run in seeds.values()]
 
     def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
         """Return a measure by seed (rows) and arm (columns).

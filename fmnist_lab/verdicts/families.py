@@ -51,6 +51,29 @@ class BestOf(Part):
 
 
 @dataclass(frozen=True)
+class AnyAbove(Part):
+    """Claim that the best of several settings measures higher than another one does.
+
+    The largest difference is tested, with the p-value and interval that hold for all of them
+    (Dunnett's), and with the largest spread, so that no other lies above that interval.
+    """
+
+    measure: Measure
+    arms: tuple[Arm, ...]  # the one they are compared with first
+    direction = 1
+
+    def effects(self, evidence: Evidence) -> dict[str, Effect | None]:
+        frame = -evidence.values(self.measure, self.arms)
+        base, *others = self.arms
+        name = f"{self.measure.name}: the best of {', '.join(map(str, others))} above {base}"
+        if frame.isna().all().any():
+            return {name: None}
+        found = best_of({str(arm): frame[arm].dropna() for arm in self.arms}, str(base)).values()
+        largest = max(found, key=lambda effect: effect.estimate)
+        return {name: replace(largest, sd=max(effect.sd for effect in found))}
+
+
+@dataclass(frozen=True)
 class Printed(Part):
     """Claim that one run of a setting could have given a figure the report prints."""
 

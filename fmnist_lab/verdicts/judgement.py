@@ -32,7 +32,6 @@ class Claim:
     claimed: tuple[Part, ...] = ()
     retuned: bool = False
     second_look: bool = False
-    missing: str = ""  # why there are no parts
     other: str = ""  # another reading, judged beside the first and deciding nothing
     other_parts: tuple[Part, ...] = ()
 
@@ -169,8 +168,6 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
             }
         for claim in here:
             of = {how: several[claim.id] for how, several in found.items() if claim.id in several}
-            if claim.missing:
-                of["as run"] = Answer((Finding("", Verdict("not run yet", claim.missing)),))
             if claim.other:
                 of[f"read otherwise: {claim.other}"] = of.pop("other")
             if claim.second_look and not looks:
