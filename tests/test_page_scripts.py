@@ -157,19 +157,141 @@ def test_a_view_can_be_reached_by_keyboard_and_opens_as_sent(page, browser, addr
 
 
 @pytest.mark.browser
-def test_a_value_that_no_run_has_with_the_rest_takes_the_nearest_setting_and_says_so(page, address):
+def test_a_value_that_no_run_has_with_the_rest_is_marked_and_what_else_changes_is_said(
+    page, address, sent
+):
+    published = {tuple(setting["values"]) for setting in json.loads(sent)["settings"]}
     page.goto(f"{address}/explorer.html")
-    page.locator("[name=a-depth]").select_option("4")
-    expect(page.locator(".note")).to_contain_text("changed too")
+    start = ["cross_entropy", "1", "128", "256", "2.05e-4", "float32"]
+    kept = page.locator("[name=a-width] > option").all()  # those with the rest as it is
+    marked = page.locator("[name=a-width] optgroup option").all()
+    for options, there in ((kept, True), (marked, False)):
+        values = [option.get_attribute("value") for option in options]
+        assert values
+        for value in values:
+            assert ((*start[:2], value, *start[3:]) in published) is there
+    group = page.locator("[name=a-width] optgroup", has=page.locator("[value='2096']"))
+    label = group.get_attribute("label")
+    assert label.startswith("not run with the rest as it is; changes ")
+    page.locator("[name=a-width]").select_option("2096")
     values = page.url.partition("#a=")[2].partition("&")[0].split(",")
-    assert values[:2] == ["cross_entropy", "4"]
+    others = [
+        field.replace("_", " ")
+        for field, old, new in zip(explorer.FIELDS, start, values, strict=True)
+        if old != new and field != "width"
+    ]
+    assert values[2] == "2096"
+    for other in others:
+        assert other in label
+        expect(page.locator(".note")).to_contain_text(f"{other} from ")
 
 
 @pytest.mark.browser
-def test_an_address_that_names_no_setting_is_answered_in_a_sentence(page, address):
-    page.goto(f"{address}/explorer.html#a=hinge,1,2,3,4,5")
-    wanted = "No published runs have the setting hinge,1,2,3,4,5."
-    expect(page.locator(".note")).to_have_text(wanted)
+def test_back_undoes_the_last_choice(page, address):
+    page.goto(f"{address}/explorer.html")
+    batch = page.locator("[name=b-batch_size]")
+    page.locator("[name=b-loss]").select_option("cross_entropy")
+    batch.select_option("128")
+    page.go_back()
+    expect(batch).to_have_value("256")
+    expect(page.locator("[name=b-loss]")).to_have_value("cross_entropy")
+    page.go_back()
+    expect(page.locator("[name=b-loss]")).to_have_value("mse")
+    assert page.url.endswith("explorer.html")
+    page.go_forward()
+    expect(page.locator("[name=b-loss]")).to_have_value("cross_entropy")
+
+
+@pytest.mark.browser
+def test_an_address_is_answered_with_all_of_its_faults(page, address):
+    page.goto(
+        f"{address}/explorer.html#a=hinge,1,2,256,2.05e-4,float32&b=mse,1"
+        "&curve=validation_acuracy&c=mse"
+    )
+    note = page.locator(".note")
+    for fault in (
+        (
+            "Setting A is “hinge,1,2,256,2.05e-4,float32”: no run has loss “hinge” and no run has "
+            "width “2”."
+        ),
+        (
+            "Setting B is “mse,1”: it must be 6 values, loss, depth, width, batch size, learning rate "
+            "and precision."
+        ),
+        "The curve is “validation_acuracy”; it must be one of validation_accuracy, ",
+        "The address names “c”; it can name a, b and curve.",
+    ):
+        expect(note).to_contain_text(fault)
+    page.goto(f"{address}/explorer.html#a=mae,4,128,1,5e-2,float32")
+    page.reload()
+    expect(note).to_contain_text("each value was run, but not all of them together")
+
+
+@pytest.mark.browser
+def test_a_place_on_the_page_is_no_fault_and_changes_no_choice(page, address):
+    page.goto(f"{address}/explorer.html#train-in-the-page")
+    expect(page.locator(".difference")).to_contain_text("B minus A")
+    expect(page.locator(".note")).to_be_empty()
+    page.locator("[name=b-loss]").select_option("cross_entropy")
+    page.locator(".bd-toc a", has_text="Train in the page").click()
+    expect(page.locator("[name=b-loss]")).to_have_value("cross_entropy")
+
+
+@pytest.mark.browser
+def test_no_choice_of_the_explorer_is_cut(page, address):
+    page.goto(f"{address}/explorer.html")
+    for size in (1280, 390):
+        page.set_viewport_size({"width": size, "height": 1400})
+        for select in page.locator("#run-explorer fieldset select").all():
+            longest = select.evaluate(
+                """select => {
+                    const pen = document.createElement("canvas").getContext("2d");
+                    pen.font = getComputedStyle(select).font;
+                    const texts = [...select.options].map(o => pen.measureText(o.text).width);
+                    const style = getComputedStyle(select);
+                    return Math.max(...texts) + parseFloat(style.paddingLeft) - select.clientWidth;
+                }"""
+            )
+            assert longest < 0, select.get_attribute("name")
+
+
+@pytest.mark.browser
+def test_the_table_of_all_settings_sorts_filters_and_has_room(page, address):
+    page.goto(f"{address}/explorer.html")
+    page.locator("summary", has_text="Show all settings").click()
+    room = page.locator(".room")
+    assert room.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    assert room.evaluate("e => e.clientHeight") < 0.8 * 1400
+    rows = page.locator(".all-settings tbody tr:visible")
+    count = rows.count()
+    assert count == len(explorer.settings(read_published().values()))
+    page.locator(".filters [name='2']").select_option("4192")
+    expect(page.locator(".filters p")).to_have_text(re.compile(rf"^\d+ of {count} settings$"))
+    assert 0 < rows.count() < count
+    assert set(rows.locator("td:nth-child(3)").all_inner_texts()) == {"4192"}
+    accuracy = page.get_by_role("button", name="accuracy (%)")
+    for direction, turn in (("ascending", 1), ("descending", -1)):
+        accuracy.focus()
+        page.keyboard.press("Enter")
+        head = page.locator("th", has=accuracy)
+        expect(head).to_have_attribute("aria-sort", direction)
+        found = [float(text) for text in rows.locator("td:nth-child(8)").all_inner_texts()]
+        assert found == sorted(found, reverse=turn < 0)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("words", "wanted"), [("label noise", "The data"), ("confusion matrix", "The best model")]
+)
+def test_search_finds_the_page_that_is_about_it_and_quotes_its_text(page, address, words, wanted):
+    page.goto(f"{address}/search.html?q={words.replace(' ', '+')}")
+    link = page.get_by_role("link", name=wanted, exact=True)
+    found = page.locator("#search-results li", has=link)
+    quoted = found.locator(".context")
+    expect(quoted.first).to_be_visible()
+    for text in page.locator("#search-results .context").all_inner_texts():
+        assert "Contents" not in text
+    assert any(words.split()[0] in text.lower() for text in quoted.all_inner_texts())
 
 
 @pytest.mark.browser
@@ -258,6 +380,41 @@ def test_seeds_are_compared_at_the_last_epoch_that_all_have_finished(page, addre
     page.locator("#page-trainer [data-act=stop]").click()  # most likely within an epoch
     text = page.inner_text(".trainer-status")
     assert re.match(r"Stopped\. After \d+ epochs?, 3 networks classify", text), text
+
+
+@pytest.mark.browser
+def test_the_trainer_keeps_the_keyboards_focus(page, address):
+    """Enter on "Step one epoch", again and again, trains an epoch each and goes on to no other."""
+    page.goto(f"{address}/explorer.html")
+    for name, value in (("seeds", "1"), ("width", "8")):
+        page.locator(f"#page-trainer [name={name}]").fill(value)
+    step, status = page.locator("#page-trainer [data-act=step]"), page.locator(".trainer-status")
+    step.focus()
+    for epochs in ("1 epoch", "2 epochs"):
+        page.keyboard.press("Enter")
+        expect(status).to_contain_text(f"Paused. After {epochs},")
+        expect(step).to_be_focused()
+    page.locator("#page-trainer [data-act=stop]").focus()
+    page.keyboard.press("Enter")
+    expect(status).to_contain_text("Stopped")
+    expect(page.locator("#page-trainer [data-act=stop]")).to_be_focused()
+    page.locator("#page-trainer [name=width]").press("Enter")  # its field is then locked
+    expect(page.locator("#page-trainer [data-act=main]")).to_be_focused()
+
+
+@pytest.mark.browser
+def test_a_rate_that_learns_nothing_is_said_to_and_does_not_flatten_the_axis(page, address):
+    page.goto(f"{address}/explorer.html")
+    for name, value in (("seeds", "2"), ("width", "32"), ("learning_rate", "1")):
+        page.locator(f"#page-trainer [name={name}]").fill(value)
+    for epochs in ("1 epoch", "2 epochs", "3 epochs"):
+        page.locator("#page-trainer [data-act=step]").click()
+        expect(page.locator(".trainer-status")).to_contain_text(f"Paused. After {epochs},")
+    expect(page.locator(".trainer-status")).to_contain_text("no better than guessing")
+    loss = page.locator("[data-part=loss]")
+    expect(loss).to_contain_text("are cut off")
+    marks = loss.locator("text[text-anchor=end]").all_text_contents()
+    assert max(float(mark) for mark in marks if re.fullmatch(r"[\d.]+", mark)) < 30
 
 
 @pytest.mark.browser

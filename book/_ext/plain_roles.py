@@ -1,7 +1,9 @@
-"""Drop ARIA roles that docutils writes and no standard knows any more.
+"""Drop ARIA roles and names that stand in the way of what can be read.
 
-A bibliography's entries carry "doc-biblioentry", deprecated in DPUB-ARIA 1.1, in a "list" that then
-has no items: what a screen reader makes of it is anyone's guess, of a plain block it is clear.
+docutils gives a bibliography's entries the role "doc-biblioentry", deprecated in DPUB-ARIA 1.1, in
+a "list" that then has no items: what a screen reader makes of it is anyone's guess, of a plain
+block it is clear. myst-nb names what is folded "Toggle hidden content", and not by the words that
+stand there: who speaks those to a browser opens nothing (WCAG 2.5.3).
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-ROLES = re.compile(r' role="(?:doc-biblioentry|doc-backlink|list)"')
+DROPPED = re.compile(
+    r' role="(?:doc-biblioentry|doc-backlink|list)"'
+    r'|(?<=<summary) aria-label="Toggle hidden content"'
+)
 
 
 def clean(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
 ) -> None:
-    """Drop the roles from a page's body (handler of ``html-page-context``)."""
-    if "body" in context and "citation" in context["body"]:
-        context["body"] = ROLES.sub("", context["body"])
+    """Drop them from a page's body (handler of ``html-page-context``)."""
+    if "body" in context:
+        context["body"] = DROPPED.sub("", context["body"])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -93,6 +93,26 @@ function facts({ mean: [middle, low, high], runs }) {
   };
 }
 
+/** @param {string[]} names */
+const joined = (names) =>
+  [names.slice(0, -1).join(", "), ...names.slice(-1)].filter(Boolean).join(" and ");
+
+/**
+ * Says all that is wrong with a setting that no run has.
+ * @param {string[]} fields @param {Setting[]} settings @param {string} wanted
+ */
+function wrong(fields, settings, wanted) {
+  const values = wanted.split(",");
+  if (values.length !== fields.length)
+    return `it must be ${fields.length} values, ${joined(fields.map(named))}`;
+  const unknown = fields.flatMap((field, f) =>
+    settings.some((setting) => setting.values[f] === values[f])
+      ? []
+      : [`no run has ${named(field)} “${values[f]}”`],
+  );
+  return joined(unknown) || "each value was run, but not all of them together";
+}
+
 class Explorer {
   /** @param {HTMLElement} place @param {Published} published */
   constructor(place, published) {
@@ -101,28 +121,28 @@ class Explorer {
     this.metric = "validation_accuracy";
     /** @type {Record<"a" | "b", number>} */
     this.chosen = { a: 0, b: 0 };
+    /** @type {Map<HTMLSelectElement, string>} */
+    this.listed = new Map();
     place.innerHTML = this.form();
     place.addEventListener("change", (event) => {
       const select = /** @type {HTMLSelectElement} */ (event.target);
       if (select.name === "metric") this.metric = select.value;
       else this.choose(select);
-      history.replaceState(null, "", `#${this.address()}`);
+      history.pushState(null, "", `#${this.address()}`); // so that Back undoes a choice
       this.show();
     });
-    addEventListener("hashchange", () => this.read());
+    addEventListener("popstate", () => {
+      if (!location.hash || location.hash.includes("=")) this.read(); // else a place on the page
+    });
     this.read();
   }
 
   form() {
-    const { fields, settings } = this.published;
+    const { fields } = this.published;
     const sides = SIDES.map((side) => {
-      const selects = fields.map((field, f) => {
-        const options = new Map(settings.map(({ values, shown }) => [values[f], shown[f]]));
-        const sorted = [...options].sort(([a], [b]) => Number(a) - Number(b) || 0);
-        const lines = sorted.map(([value, text]) => `<option value="${value}">${text}</option>`);
-        return `<label>${named(field)}
-          <select name="${side}-${field}">${lines.join("")}</select></label>`;
-      });
+      const selects = fields.map(
+        (field) => `<label>${named(field)} <select name="${side}-${field}"></select></label>`,
+      );
       return `<fieldset><legend>Setting ${side.toUpperCase()}</legend>${selects.join("")}</fieldset>`;
     });
     const metrics = Object.entries(CURVES).map(([name, text]) => `<option value="${name}">${text}`);
@@ -138,24 +158,60 @@ class Explorer {
       <div class="trainer-table" tabindex="0" role="region" aria-label="Both settings in numbers"></div>`;
   }
 
-  /** Takes the setting that has the value chosen and fewest others changed. */
+  /**
+   * Returns the setting that has a value of a field and otherwise the fewest changed, and which.
+   * @param {"a" | "b"} side @param {number} f @param {string} value
+   */
+  nearest(side, f, value) {
+    const { settings } = this.published;
+    const before = settings[this.chosen[side]].values;
+    let [best, changed] = [-1, /** @type {number[]} */ ([])];
+    settings.forEach(({ values }, i) => {
+      const others = values.flatMap((other, g) => (g !== f && other !== before[g] ? [g] : []));
+      if (values[f] === value && (best < 0 || others.length < changed.length))
+        [best, changed] = [i, others];
+    });
+    return { best, changed };
+  }
+
+  /** Takes the setting that has the value chosen, and says what else that has changed. */
   /** @param {HTMLSelectElement} select */
   choose(select) {
+    const { fields, settings } = this.published;
     const side = /** @type {"a" | "b"} */ (select.name[0]);
-    const field = this.published.fields.indexOf(select.name.slice(2));
-    const before = this.published.settings[this.chosen[side]].values;
-    let [best, fewest] = [this.chosen[side], Infinity];
-    this.published.settings.forEach(({ values }, i) => {
-      const changed = values.filter((value, f) => f !== field && value !== before[f]).length;
-      if (values[field] === select.value && changed < fewest) [best, fewest] = [i, changed];
-    });
-    this.chosen[side] = best;
-    const others = this.published.fields.filter(
-      (_, f) => f !== field && this.published.settings[best].values[f] !== before[f],
-    );
-    this.note = others.length
-      ? `No run was published with that and the rest as it was: ${others.map(named).join(" and ")} changed too.`
+    const f = fields.indexOf(select.name.slice(2));
+    const { best, changed } = this.nearest(side, f, select.value);
+    const [before, after] = [settings[this.chosen[side]].shown, settings[best].shown];
+    const told = changed.map((g) => `${named(fields[g])} from ${before[g]} to ${after[g]}`);
+    this.note = told.length
+      ? `No run has ${named(fields[f])} ${after[f]} and the rest as it was. Setting ${side.toUpperCase()} changed its ${joined(told)} too.`
       : "";
+    this.chosen[side] = best;
+  }
+
+  /**
+   * Lists what a field can be: first what was run with the rest as it is, then what was not.
+   * @param {"a" | "b"} side @param {number} f
+   */
+  options(side, f) {
+    const { fields, settings } = this.published;
+    const values = new Map(settings.map(({ values, shown }) => [values[f], shown[f]]));
+    const sorted = [...values].sort(([a], [b]) => Number(a) - Number(b) || 0);
+    /** @type {Map<string, string[]>} */
+    const groups = new Map([["", []]]);
+    for (const [value, text] of sorted) {
+      const { changed } = this.nearest(side, f, value);
+      const others = joined(changed.map((g) => named(fields[g])));
+      const group = groups.get(others) ?? [];
+      groups.set(others, [...group, `<option value="${value}">${text}</option>`]);
+    }
+    return [...groups]
+      .map(([others, lines]) =>
+        others
+          ? `<optgroup label="not run with the rest as it is; changes ${others} too">${lines.join("")}</optgroup>`
+          : lines.join(""),
+      )
+      .join("");
   }
 
   address() {
@@ -164,19 +220,27 @@ class Explorer {
     return `${sides.join("&")}&curve=${this.metric}`;
   }
 
-  /** Takes over what the address says; what it does not say, or no run has, is the start. */
+  /** Takes over what the address says, and names all in it that no run has: that is the start. */
   read() {
-    const given = new URLSearchParams(location.hash.slice(1));
-    this.note = "";
+    const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+    const { fields, settings } = this.published;
+    /** @type {string[]} */
+    const faults = [];
     for (const side of SIDES) {
       const wanted = given.get(side) ?? START[side];
-      const found = this.published.settings.findIndex(({ values }) => values.join() === wanted);
-      if (found < 0) this.note = `No published runs have the setting ${wanted}.`;
-      const start = this.published.settings.findIndex(({ values }) => values.join() === START[side]);
+      const found = settings.findIndex(({ values }) => values.join() === wanted);
+      const start = settings.findIndex(({ values }) => values.join() === START[side]);
       this.chosen[side] = found < 0 ? Math.max(0, start) : found;
+      if (found < 0) faults.push(`Setting ${side.toUpperCase()} is “${wanted}”: ${wrong(fields, settings, wanted)}.`);
     }
-    const metric = given.get("curve") ?? "";
+    const metric = given.get("curve") ?? "validation_accuracy";
+    if (!Object.hasOwn(CURVES, metric))
+      faults.push(`The curve is “${metric}”; it must be one of ${Object.keys(CURVES).join(", ")}.`);
+    for (const name of new Set(given.keys()))
+      if (!["a", "b", "curve"].includes(name))
+        faults.push(`The address names “${name}”; it can name a, b and curve.`);
     this.metric = Object.hasOwn(CURVES, metric) ? metric : "validation_accuracy";
+    this.note = faults.length ? `${faults.join(" ")} What is shown instead is where this page starts.` : "";
     this.show();
   }
 
@@ -202,8 +266,11 @@ class Explorer {
     const shown = SIDES.map((side) => settings[this.chosen[side]]);
     SIDES.forEach((side, i) =>
       fields.forEach((field, f) => {
-        const select = this.find(`[name="${side}-${field}"]`);
-        /** @type {HTMLSelectElement} */ (select).value = shown[i].values[f];
+        const select = /** @type {HTMLSelectElement} */ (this.find(`[name="${side}-${field}"]`));
+        const options = this.options(side, f);
+        if (this.listed.get(select) !== options) select.innerHTML = options; // an open list stays
+        this.listed.set(select, options);
+        select.value = shown[i].values[f];
       }),
     );
     /** @type {HTMLSelectElement} */ (this.find('[name="metric"]')).value = this.metric;

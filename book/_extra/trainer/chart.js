@@ -32,6 +32,7 @@ let drawn = 0; // names the region that a drawing's lines are cut to
  * Returns an SVG drawing of curves: a line a seed, and a band from the lowest to the highest.
  * Accuracies are shown from 12 points below the best up, lower only if a line's best lies lower, as
  * the package's pictures do (`pictures.curves.near_best`): the first epochs would hide the rest.
+ * For the same reason losses are cut off at four times the lowest of the worst line.
  * @param {Curves[]} groups
  * @param {{top?: number, percent: boolean, alt: string}} options `top` fixes the axis' upper end
  */
@@ -42,7 +43,9 @@ export function curves(groups, { top, percent, alt }) {
     .flatMap(({ kind, lines }) => (kind === "train" ? [] : lines))
     .map((line) => Math.max(0, ...line.filter(Number.isFinite)));
   const lowest = percent ? Math.max(0, Math.min(Math.max(...best) - 0.12, Math.min(...best) - 0.01)) : 0;
-  const marks = ticks(lowest, top ?? Math.max(1e-3, ...values), 5);
+  const lines = groups.flatMap(({ lines }) => lines).map((line) => line.filter(Number.isFinite));
+  const cut = 4 * Math.max(...lines.filter((line) => line.length).map((line) => Math.min(...line)));
+  const marks = ticks(lowest, top ?? Math.max(1e-3, Math.min(cut, Math.max(...values))), 5);
   const [low, high] = [marks[0], marks[marks.length - 1]];
   /** @param {number} epoch */
   const x = (epoch) => LEFT + ((epoch - 1) / (epochs - 1)) * (WIDTH - LEFT - RIGHT);
@@ -61,7 +64,7 @@ export function curves(groups, { top, percent, alt }) {
     parts.push(`<text x="${x(epoch)}" y="${HEIGHT - 17}" text-anchor="middle">${epoch}</text>`);
   parts.push(`<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 2}" text-anchor="middle">epoch</text>`);
   const region = `curves-${++drawn}`;
-  parts.push(`<clipPath id="${region}"><rect x="0" y="0" width="${WIDTH}" height="${HEIGHT - BOTTOM + 2}"/></clipPath>
+  parts.push(`<clipPath id="${region}"><rect x="0" y="${TOP - 2}" width="${WIDTH}" height="${HEIGHT - BOTTOM - TOP + 4}"/></clipPath>
     <g clip-path="url(#${region})">`);
   /** @type {{name: string, kind: string, x: number, y: number}[]} */
   const ends = [];
@@ -82,7 +85,7 @@ export function curves(groups, { top, percent, alt }) {
       if (kind !== "before") parts.push(`<circle class="${kind}" cx="${cx}" cy="${cy}" r="2"/>`);
     }
     const middle = (over[longest - 1] + under[longest - 1]) / 2;
-    ends.push({ name, kind, x: x(longest) + 6, y: Math.min(y(middle), HEIGHT - BOTTOM) + 4 });
+    ends.push({ name, kind, x: x(longest) + 6, y: Math.max(TOP, Math.min(y(middle), HEIGHT - BOTTOM)) + 4 });
   }
   parts.push("</g>");
   ends.sort((a, b) => a.y - b.y);
@@ -90,6 +93,10 @@ export function curves(groups, { top, percent, alt }) {
     if (i) end.y = Math.max(end.y, ends[i - 1].y + 13);
     parts.push(`<text class="${end.kind}" x="${end.x}" y="${end.y}">${end.name}</text>`);
   });
+  if (!percent && Math.max(...values) > high) {
+    const say = `higher losses, up to ${+Math.max(...values).toPrecision(3)}, are cut off`;
+    parts.push(`<text x="${WIDTH - RIGHT}" y="${TOP + 12}" text-anchor="end">${say}</text>`);
+  }
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${alt}">${parts.join("")}</svg>`;
 }
 

@@ -50,7 +50,7 @@ const FORM = `
   <p class="trainer-buttons">
     <button type="submit" data-act="main">Start</button>
     <button type="button" data-act="step">Step one epoch</button>
-    <button type="button" data-act="stop" disabled>Stop</button>
+    <button type="button" data-act="stop" aria-disabled="true">Stop</button>
     <span class="trainer-speed"></span>
   </p>
   <p class="trainer-status" role="status">Start loads 5,000 images (2.2 MB) and trains.</p>
@@ -68,6 +68,9 @@ const FORM = `
   <figure><figcaption data-part="mistakes-caption"></figcaption>
     <ul class="trainer-mistakes"></ul></figure>
 </div>`;
+
+/** Three standard errors of 1,000 images above the tenth that guessing gets right. */
+const GUESSED = 0.1 + 3 * Math.sqrt((0.1 * 0.9) / 1000);
 
 /** @param {number} share */
 const percent = (share) => (100 * share).toFixed(1);
@@ -134,11 +137,14 @@ class Panel {
       if (this.state === "running") this.tell({ kind: "pause" });
       else if (this.state !== "loading") this.go(false);
     });
-    this.button("step").addEventListener("click", () => this.go(true));
+    // A button that is not of use now keeps the keyboard's focus, so it is not `disabled`.
+    this.button("step").addEventListener("click", () => {
+      if (!this.training) this.go(true);
+    });
     this.button("stop").addEventListener("click", () => {
+      if (!this.training && this.state !== "paused") return;
       this.tell({ kind: "stop" });
       this.enter("idle", `Stopped. ${this.summary()}`);
-      this.button("main").focus();
     });
     this.shown.addEventListener("change", () => this.tell({ kind: "show", seed: +this.shown.value }));
   }
@@ -155,6 +161,10 @@ class Panel {
 
   get shown() {
     return /** @type {HTMLSelectElement} */ (this.find("[name=shown]"));
+  }
+
+  get training() {
+    return this.state === "running" || this.state === "loading";
   }
 
   /** @param {Order} order */
@@ -185,19 +195,20 @@ class Panel {
     this.history = Array.from({ length: settings.seeds }, () => []);
     this.shown.innerHTML = this.history.map((_, seed) => `<option>${seed}</option>`).join("");
     this.tell({ kind: "start", start: ++this.start, settings, step });
+    const inField = this.find("fieldset").contains(document.activeElement);
     this.enter("loading", `Loading the images, then training ${described(settings)}.`);
-    this.button("main").focus();
+    if (inField) this.button("main").focus(); // its field cannot be changed while it trains
   }
 
   /** @param {State} state @param {string} sentence */
   enter(state, sentence) {
     this.state = state;
-    const busy = state === "running" || state === "loading" || state === "paused";
+    const busy = this.training || state === "paused";
     /** @type {Partial<Record<State, string>>} */
     const names = { running: "Pause", loading: "Loading", paused: "Continue" };
     this.button("main").textContent = names[state] ?? "Start";
-    this.button("step").disabled = state === "running" || state === "loading";
-    this.button("stop").disabled = !busy;
+    this.button("step").setAttribute("aria-disabled", String(this.training));
+    this.button("stop").setAttribute("aria-disabled", String(!busy));
     /** @type {HTMLFieldSetElement} */ (this.find("fieldset")).disabled = busy;
     this.place.dataset.state = state;
     this.find(".trainer-status").textContent = sentence;
@@ -245,7 +256,15 @@ class Panel {
     const apart =
       last.length > 1 ? `: ${percent(spread)} points apart, from nothing but their seed` : "";
     const classify = last.length === 1 ? "classifies" : "classify";
-    return `After ${epochs}, ${counted(last.length, "network")} ${classify} ${range(accuracies)} of the validation images right${apart}.`;
+    return `After ${epochs}, ${counted(last.length, "network")} ${classify} ${range(accuracies)} of the validation images right${apart}.${this.learnedNothing(last)}`;
+  }
+
+  /** Names what does no better than guessing, if anything. @param {EpochReport[]} last */
+  learnedNothing(last) {
+    const lost = last.filter(({ validation }) => !(validation.accuracy > GUESSED)).length;
+    if (!lost) return "";
+    const who = lost === last.length ? "That" : `For ${lost} of them that`;
+    return ` ${who} is no better than guessing, 10 %: at this learning rate nothing is learned yet.`;
   }
 
   /** Draws the curves and the table. */
