@@ -122,7 +122,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     figures, wanted = shown_figures(page), figures_of("width")
     expect(figures).to_have_count(wanted)
     expect(page.get_by_text("claim W4")).to_be_visible()
-    expect(page.get_by_text(f"{len(recorded)} complete trainings")).to_be_visible()
+    expect(page.get_by_text(f"{len(recorded)} complete training runs")).to_be_visible()
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     assert runs_in(store) == before  # it trained nothing
 
@@ -135,7 +135,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     expect(page.get_by_text("Training 2 run(s) on")).to_be_visible()
     assert len(runs_in(store) - before) == 2
     expect(figures).to_have_count(wanted)
-    expect(page.get_by_text("2 complete trainings")).to_be_visible()
+    expect(page.get_by_text("2 complete training runs")).to_be_visible()
     expect(page.get_by_text("{runs}")).to_have_count(0)  # the text's source is folded away
     page.close()
     trial.found(f"width: {wanted} figures, again after its parameters changed and 2 runs trained")
