@@ -114,19 +114,20 @@ class Chapter:
         return find(config for config in self.published.configs() if config not in own)
 
 
-def numbers(namespace: dict[str, Any], **bounds: Bounds) -> list[Any]:
+def numbers(namespace: dict[str, Any], *texts: str, **bounds: Bounds) -> list[Any]:
     """Return the parameters of a notebook that has no runs: these numbers, in this order.
 
-    `namespace` is the notebook's `globals()`. Raises `ParameterError`, naming every fault at once:
-    another parameter, or a value that is no number within its bounds.
+    `namespace` is the notebook's `globals()`, `texts` names parameters that are texts. Raises
+    `ParameterError`, naming every fault at once: another parameter, or a value that is no number
+    within its bounds.
     """
-    faults = unknown_parameters(tuple(bounds))
+    faults = unknown_parameters((*texts, *bounds))
     given = {name: number(namespace[name]) for name in bounds}
     for name, allowed in bounds.items():
         if not allowed.admit(given[name]):
             faults.append(f"{name} is {shown(given[name])}; it must be {allowed}.")
     if faults:
-        forget(namespace, tuple(bounds))
+        forget(namespace, (*texts, *bounds))
         raise ParameterError("\n".join(faults))
     return [allowed.kind(given[name]) for name, allowed in bounds.items()]
 

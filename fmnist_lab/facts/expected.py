@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fmnist_lab.config import Bounds, ConfigError, shown, written
@@ -19,19 +21,7 @@ from .explorer import settings
 IMAGES = ("test", "validation", "train")
 ACCURACY = Bounds(float, 0, 100)  # per cent
 ENOUGH = 10  # runs: the interval of fewer is too wide to call a number odd
-# What a number outside may be, likeliest first; ranges are put in where they are known.
-REASONS = {
-    "above": (
-        "It may be training accuracy{train}.",
-        "It may be of other images{validation}, or the test images also chose the epoch.",
-        "The learning rate may be ten times another, or training longer.",
-    ),
-    "below": (
-        "The learning rate may be ten times too small or too large, or training shorter.",
-        "It may be of other images{validation}, or fewer images were trained on.",
-        "It may be training accuracy, which Keras prints as the mean over an epoch{train}.",
-    ),
-}
+REASONS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -41,10 +31,10 @@ class Expected:
     name: str
     title: str
     images: str  # one of `IMAGES`
-    runs: Sequence[float]
+    runs: list[float]
     low: float  # 95 % of single runs fall from here
     high: float  # to here
-    reasons: Mapping[str, Sequence[str]]  # what a number "above" or "below" may be
+    reasons: dict[str, list[str]]  # what a number "above" or "below" may be
 
     @property
     def range(self) -> str:
@@ -61,48 +51,49 @@ class Expected:
         given = accuracy if accuracy <= 1 else accuracy / 100
         side = "above" if given > self.high else "below" if given < self.low else "inside"
         listed = [f"({n}) {text}" for n, text in enumerate(self.reasons.get(side, ()), 1)]
+        lower = sum(run < given for run in self.runs)
         return (
-            f"{100 * given:.2f} % is higher than {sum(run < given for run in self.runs)} of "
-            f"{len(self.runs)} runs. Of single runs 95 % fall from {self.range}: yours is {side}"
+            f"{100 * given:.2f} % is higher than {lower} of {len(self.runs)} runs. Of single runs "
+            f"95 % fall from {self.range}: yours is {side}"
             + (f". {' '.join(listed)}" if listed else ", an ordinary run.")
         )
 
 
-@cache
-def everything() -> list[Expected]:
-    """Return recipes by name, and settings with `ENOUGH` published runs by the explorer's name.
+def endings() -> Iterator[tuple[str, str, dict[str, list[float]]]]:
+    """Yield the name and title of a setting, and where its runs end by the images of `IMAGES`.
 
-    A recipe's trials count after the last epoch, a run at its best.
+    Recipes come first, whose trials count after the last epoch; then what has `ENOUGH` published
+    runs, which count at their best epoch, by its name in the explorer's address.
     """
-    found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for name, recipe in RECIPES.items():
-        ends = found[name, recipe["title"]] = {}
-        for trial in trials(name):
-            for images in IMAGES:
-                if values := trial.history.get(f"{images}_accuracy"):
-                    ends.setdefault(images, []).append(values[-1])
+        last = [{key: value[-1] for key, value in t.history.items()} for t in trials(name)]
+        told = [i for i in IMAGES if last and f"{i}_accuracy" in last[0]]
+        yield name, recipe["title"], {i: [end[f"{i}_accuracy"] for end in last] for i in told}
     for setting, runs in settings(read_published().values()).items():
         if len(runs) >= ENOUGH:
             loss, depth, width, batch, rate, precision = map(label, setting)
             title = f"{depth} × {width}, {loss}, batch {batch}, rate {rate}, {precision}"
-            found[",".join(map(written, setting)), title] = {
-                i: [run.best.get(f"{i}_accuracy") or CHANCE for run in runs] for i in IMAGES
+            best = {i: [run.best.get(f"{i}_accuracy") or CHANCE for run in runs] for i in IMAGES}
+            yield ",".join(map(written, setting)), title, best
+
+
+@cache
+def everything() -> list[Expected]:
+    """Return what is to be expected of every setting, on each kind of images."""
+    found = []
+    for name, title, ends in endings():
+        spans = {i: prediction_interval(runs) for i, runs in ends.items()}
+        for images, span in spans.items():
+            known = dict.fromkeys(IMAGES, "")
+            for other in spans.keys() - {images}:
+                low, high = spans[other].low, spans[other].high
+                known[other] = f" (here {100 * low:.2f} to {100 * high:.2f} %)"
+            said = {
+                side: [text.format(**known) for text in texts] for side, texts in REASONS.items()
             }
-    return [one for named, ends in found.items() for one in placed(*named, ends)]
-
-
-def placed(name: str, title: str, ends: Mapping[str, list[float]]) -> list[Expected]:
-    """Return what to expect of a setting from its runs' accuracies on each kind of images."""
-    spans = {images: prediction_interval(runs) for images, runs in ends.items()}
-    range_of = {i: f" ({100 * s.low:.2f} to {100 * s.high:.2f} %)" for i, s in spans.items()}
-    told = []
-    for images, span in spans.items():
-        known = {i: range_of.get(i, "") if i != images else "" for i in IMAGES}
-        reasons = {side: [r.format(**known) for r in each] for side, each in REASONS.items()}
-        told.append(
-            Expected(name, title, images, sorted(ends[images]), span.low, span.high, reasons)
-        )
-    return told
+            runs = sorted(ends[images])
+            found.append(Expected(name, title, images, runs, span.low, span.high, said))
+    return found
 
 
 def expected(name: str, images: str = "test") -> Expected:

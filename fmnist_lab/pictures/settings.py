@@ -258,7 +258,7 @@ def beside_printed(
             side = -1 if n == 0 else 1  # the lowest at the left, so that two do not overlap
             text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
             offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
-            ax.annotate(f"{100 * figure:.1f}", place, **text, **offset)
+            ax.annotate(f"{100 * figure:.4g}", place, **text, **offset)
     rows(ax, list(measured))
     ax.margins(x=0.1)
     ax.set_xlabel("points from the mean of our runs" if centred else "accuracy")

@@ -13,7 +13,7 @@ from typing import Any
 
 from .records import damaged, unsealed
 
-FOLDER = Path(__file__).parent / "recipes"  # of the published trials, a file a recipe
+FOLDER = Path(__file__).parent / "trials"  # of the published trials, a file a recipe
 # By name: `title`, `cite` (keys of book/references.bib) and the settings.
 RECIPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
@@ -46,5 +46,6 @@ def read(path: Path) -> list[Trial]:
 
 @cache
 def trials(recipe: str) -> list[Trial]:
-    """Return a recipe's published trials, by seed."""
-    return read(FOLDER / f"{recipe}.jsonl")
+    """Return a recipe's published trials, by seed; none where it is not run yet."""
+    path = FOLDER / f"{recipe}.jsonl"
+    return read(path) if path.exists() else []

@@ -1,7 +1,14 @@
 from .claims import box, boxes, judge
 from .conclusions import CLAIMS
+from .figures import judge_figures
 from .rules import decide, reproduced, seeds_needed
-from .statistics import equivalence, expected_maximum, mean_interval, paired_difference
+from .statistics import (
+    equivalence,
+    expected_maximum,
+    mean_interval,
+    paired_difference,
+    prediction_interval,
+)
 
 __all__ = [
     "CLAIMS",
@@ -11,8 +18,10 @@ __all__ = [
     "equivalence",
     "expected_maximum",
     "judge",
+    "judge_figures",
     "mean_interval",
     "paired_difference",
+    "prediction_interval",
     "reproduced",
     "seeds_needed",
 ]

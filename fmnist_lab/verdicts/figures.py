@@ -25,12 +25,19 @@ class Figure:
     recipe: str = ""
     metric: str = "test_accuracy"  # of `Trial.history`
     epoch: int = 0  # counted from 1; 0 is the best
-    mean_of: int = 1  # runs
+    copies: Sequence[float] = ()  # what others printed who ran it; then the figure is their mean
     own: Sequence[float] = ()  # runs that the source lists itself, in place of a recipe's
+
+    @property
+    def kind(self) -> str:
+        """Which accuracy it is, as in "test, epoch 5, mean of 13"."""
+        epoch = f"epoch {self.epoch}" if self.epoch else "the best"
+        many = f", mean of {len(self.copies)}" if self.copies else ""
+        return f"{self.metric.partition('_')[0]}, {epoch}{many}"
 
     def runs(self) -> Sequence[float]:
         """Return what single runs give in its place, fractions."""
-        found = [trial.history[self.metric] for trial in trials(self.recipe)] if self.recipe else []
+        found = [trial.history[self.metric] for trial in trials(self.recipe)]
         return self.own or [one[self.epoch - 1] if self.epoch else max(one) for one in found]
 
 
@@ -40,7 +47,10 @@ def judge_figures() -> dict[Figure, Verdict]:
     for given in tomllib.loads(PRINTED.read_text(encoding="utf-8"))["figure"]:
         figure = Figure(**given)
         half = 0.005 / 10 ** len(figure.printed.partition(".")[2])  # half a unit of the last digit
-        effect = further_run(float(figure.printed) / 100, figure.runs(), half, figure.mean_of)
-        tests[figure] = Hypothesis(effect)
+        printed, runs, of = float(figure.printed) / 100, figure.runs(), max(1, len(figure.copies))
+        tests[figure] = Hypothesis(further_run(printed, runs, half, of) if runs else None)
     found = correct(tests)
-    return {figure: matches(test.effect, found[figure]) for figure, test in tests.items()}
+    return {
+        figure: matches(test.effect, found[figure]) if test.effect else Verdict("not run yet", "")
+        for figure, test in tests.items()
+    }
