@@ -17,7 +17,7 @@ from pathlib import Path
 from fmnist_lab import data
 from fmnist_lab.config import Config
 from fmnist_lab.files import put
-from fmnist_lab.sweeps.studies import BATCH_SIZES, BEST, SMALL
+from fmnist_lab.sweeps.studies import BATCH_SIZE, BEST, SMALL
 from fmnist_lab.training import environment, trainer
 from fmnist_lab.verdicts.measures import EPOCHS, epoch_key
 
@@ -28,7 +28,7 @@ ROUNDS = 3
 
 def settings() -> Iterator[Config]:
     """Yield what claims B4 and C3 compare, the latter in both precisions."""
-    for batch_size in BATCH_SIZES:
+    for batch_size in BATCH_SIZE.values:
         yield replace(SMALL, batch_size=batch_size)
     for precision in ("float32", "bfloat16"):
         yield replace(BEST, precision=precision)

@@ -1,12 +1,18 @@
-"""The questions the book asks: which settings each compares, and with which seeds."""
+"""The questions the book asks: which settings each compares, and with which seeds.
+
+To add one at one learning rate, add an entry to `studies.toml`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from fmnist_lab.config import PRECISIONS, Config, ConfigError, unknown_name
+from fmnist_lab.config import Config, ConfigError, unknown_name
 
 from .study import CONFIRMING_SEEDS, Study
 from .tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, SECOND_LOOK_SEEDS, TUNING_RATES, Tuning
@@ -15,65 +21,22 @@ from .tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, SECOND_LOOK_SEEDS, TUNING_R
 # Of tuning and retuned depth and width: the study of precision showed both to end alike (method).
 RETUNED_PRECISION = "bfloat16"
 
-# What the report does not state (DESIGN: "what we take"): the network of its loss figures, 1 x 128,
-# for loss, batch size and learning rate; its best model's rate and batch for depth and width.
-SMALL = Config(depth=1, width=128, batch_size=256, learning_rate=2.05e-4)
-BEST = Config(depth=2, width=4192, batch_size=512, learning_rate=2.05e-5)
-
-WIDTHS = (128, 512, 1024, 2096, 4192)
-DEPTHS = (0, 1, 2, 3, 4)
-LOSSES = ("cross_entropy", "mse", "mae")
-BATCH_SIZES = (1, 8, 16, 64, 128, 256, 512, 1024)
-# Depth, width and batch size of the networks that both precisions are compared on.
-PRECISION_NETWORKS = ((1, 128, 256), (2, 512, 512), (2, 1024, 512), (2, 4192, 512))
-
-# What the report left for later: what each technique trains with, and which strengths are tried.
-# Of the first five claim F1 is made; the momenta are those of PyTorch's documentation.
-STRENGTHS: dict[str, tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] = {
-    "dropout": ({}, {"dropout": (0.1, 0.2, 0.3, 0.5)}),
-    "batch_norm": ({}, {"batch_norm": ("on",)}),
-    "adamw": ({"optimizer": "adamw"}, {"weight_decay": (0.01, 0.1)}),
-    "sgd": ({"optimizer": "sgd"}, {"momentum": (0.9,)}),
-    "muon": ({"optimizer": "muon"}, {"momentum": (0.95,)}),
-    "smoothing": ({}, {"label_smoothing": (0.1,)}),
-    "augment": ({}, {"augment": ("flip", "shift", "flip_shift")}),
-    "cosine": ({"epochs": 40}, {"schedule": ("cosine",)}),
-    "average": ({}, {"average": (0.999,)}),
-}
-F1 = tuple(STRENGTHS)[:5]
+ENTRIES: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+NETWORKS = {name: Config(**values) for name, values in ENTRIES["networks"].items()}
+SMALL, BEST, TRIED = NETWORKS["small"], NETWORKS["best"], NETWORKS["tried"]
 SGD_RATES = tuple(float(f"{100 * rate:.3g}") for rate in TUNING_RATES)  # 1e-3 to 1
-
 FIXED_RATE = "The report fixes the learning rate."
-LATER = "The report leaves dropout, batch normalisation and other optimisers for later."
 
-LOSS = Study(
-    name="loss",
-    question="Which loss function reaches the highest accuracy?",
-    report="Figures 1-4: cross-entropy, MSE and MAE on one hidden layer of 128.",
-    base=SMALL,
-    grid={"loss": LOSSES},
-)
-DEPTH = Study(
-    name="depth",
-    question="How many hidden layers are best?",
-    report="Figures 5-6: one to four hidden layers of 2096.",
-    base=replace(BEST, width=2096),
-    grid={"depth": DEPTHS},
-)
-WIDTH = Study(
-    name="width",
-    question="How wide should the hidden layers be?",
-    report="Figure 7: widths 128 to 4192 at two hidden layers.",
-    base=BEST,
-    grid={"width": WIDTHS},
-)
-BATCH_SIZE = Study(
-    name="batch_size",
-    question="How many images should a step see?",
-    report="Figure 8: batch sizes 1, 8, 16, 64, 256 and 512; the text adds 128, Table 1 1024.",
-    base=SMALL,
-    grid={"batch_size": BATCH_SIZES},
-)
+
+def read(
+    network: Config, name: str, question: str, report: str, grid: Mapping[str, Sequence[Any]],
+    base: Mapping[str, Any] = MappingProxyType({}), seeds: int = len(CONFIRMING_SEEDS),
+    keep: Sequence[str] = (),
+) -> Study:  # fmt: skip
+    """Return the study that an entry describes."""
+    values = {key: tuple(several) for key, several in grid.items()}
+    first = CONFIRMING_SEEDS[:seeds]
+    return Study(name, question, report, replace(network, **base), values, first, frozenset(keep))
 
 
 def tuning(
@@ -103,16 +66,14 @@ def retuned(study: Study, tuning: Tuning, **how: Any) -> Study:
     )
 
 
-def technique(name: str, base: Config) -> Study:
+def technique(name: str, network: Config) -> Study:
     """Ask what a technique does to a network."""
-    beside, grid = STRENGTHS[name]
-    return Study(
-        name=f"{name}_{base.width}",
-        question=f"What does {name.replace('_', ' ')} do to 2 × {base.width}?",
-        report=LATER,
-        base=replace(base, **beside),
-        grid=grid,
-    )
+    found = TECHNIQUES[name]
+    size = f"{network.depth} × {network.width}"
+    return read(
+        network, f"{name}_{network.width}", f"How good is {size} with {found['words']}?",
+        "The report leaves such techniques for later.", found["grid"], found.get("base", {}),
+    )  # fmt: skip
 
 
 def nested(tuning: Tuning, values: Sequence[Any]) -> Study:
@@ -139,22 +100,27 @@ def second_look(study: Study, tuning: Tuning, values: Sequence[Any], seeds: int)
     )
 
 
+_FIRST = {
+    entry["name"]: read(NETWORKS[entry.pop("network")], **entry) for entry in ENTRIES["study"]
+}
+LOSS, DEPTH, WIDTH, BATCH_SIZE = (_FIRST[n] for n in ("loss", "depth", "width", "batch_size"))
+TECHNIQUES = {entry["name"]: entry for entry in ENTRIES["technique"]}
+F1 = tuple(name for name, entry in TECHNIQUES.items() if entry.get("f1"))
+
 WIDTH_TUNING = tuning(WIDTH, RETUNED_PRECISION, bracketed=True)
 # Claim D4 is about the rates: like all, it rests on five seeds.
 DEPTH_TUNING = tuning(
     DEPTH, RETUNED_PRECISION, bracketed=True, first_guess=WIDTH_TUNING, beyond=MORE_TUNING_SEEDS
 )
-# The network on which techniques are tried first, where a run takes a minute.
-TRIED = replace(BEST, width=1024, batch_size=256)
-PLAIN = Study("plain_1024", "How good is 2 × 1024 without techniques?", LATER, TRIED,
-              {"width": (1024,)})  # fmt: skip
-PLAIN_TUNING = tuning(PLAIN, bracketed=True, first_guess=WIDTH_TUNING)
+LOSS_TUNING = tuning(LOSS)
+BATCH_SIZE_TUNING = tuning(BATCH_SIZE)
+PLAIN_TUNING = tuning(technique("plain", TRIED), bracketed=True, first_guess=WIDTH_TUNING)
 TRIED_TUNINGS = {
     name: tuning(technique(name, TRIED), bracketed=True, first_guess=PLAIN_TUNING)
-    for name in STRENGTHS
+    for name in TECHNIQUES
 }
-# Rates of another size, which no other's can guess: all are run.
-TRIED_TUNINGS["sgd"] = tuning(technique("sgd", TRIED), rates=SGD_RATES)
+# The rates of these two no other study guesses well.
+TRIED_TUNINGS |= {"plain": PLAIN_TUNING, "sgd": tuning(technique("sgd", TRIED), rates=SGD_RATES)}
 F1_TUNINGS = {
     name: tuning(
         technique(name, BEST), RETUNED_PRECISION, TRIED_TUNINGS[name].grid["learning_rate"],
@@ -162,45 +128,8 @@ F1_TUNINGS = {
     )
     for name in F1
 }  # fmt: skip
-LOSS_TUNING = tuning(LOSS)
-BATCH_SIZE_TUNING = tuning(BATCH_SIZE)
 
-_ALL = [
-    LOSS,
-    Study(
-        name="loss_on_probabilities",
-        question="Does it matter whether MSE and MAE see logits or probabilities?",
-        report="The report does not say which its losses see.",
-        base=SMALL,
-        grid={"loss": ("mse_probabilities", "mae_probabilities")},
-    ),
-    DEPTH,
-    WIDTH,
-    BATCH_SIZE,
-    Study(
-        name="steps",
-        question="What does the loss do between two epochs' ends?",
-        report="Figure 9: loss against step beside loss against epoch at batch 16.",
-        base=SMALL,
-        grid={"batch_size": (16,)},
-        seeds=CONFIRMING_SEEDS[:5],
-        keep=frozenset({"step_losses"}),
-    ),
-    Study(
-        name="learning_rate",
-        question="Which learning rate is best?",
-        report="Figure 10: five rates from 5e-2 to 2.05e-6.",
-        base=SMALL,
-        grid={"learning_rate": (5e-2, 2.05e-3, 2.05e-4, 2.05e-5, 2.05e-6)},
-    ),
-    Study(
-        name="best_model",
-        question="Does the report's best configuration reach what the report says?",
-        report="Table 2 and Figure 11: 89.9 % (89.7 %) validation, 89.3 % test.",
-        base=BEST,
-        grid={"width": (4192,)},
-        keep=frozenset({"predictions"}),
-    ),
+_TUNED = [
     WIDTH_TUNING,
     retuned(WIDTH, WIDTH_TUNING),
     DEPTH_TUNING,
@@ -209,43 +138,23 @@ _ALL = [
     retuned(LOSS, LOSS_TUNING),
     BATCH_SIZE_TUNING,
     retuned(BATCH_SIZE, BATCH_SIZE_TUNING),
-    PLAIN_TUNING,
-    retuned(PLAIN, PLAIN_TUNING),
     *TRIED_TUNINGS.values(),
     *(retuned(technique(name, TRIED), found) for name, found in TRIED_TUNINGS.items()),
     *F1_TUNINGS.values(),
     *(retuned(technique(name, BEST), found, best_alone=True) for name, found in F1_TUNINGS.items()),
-    nested(LOSS_TUNING, LOSSES),
-    nested(BATCH_SIZE_TUNING, [size for size in BATCH_SIZES if size >= 64]),
+    nested(LOSS_TUNING, LOSS.values),
+    nested(BATCH_SIZE_TUNING, [size for size in BATCH_SIZE.values if size >= 64]),
     nested(WIDTH_TUNING, [512]),
     # How many seeds: the most that `verdicts.seeds_needed` gives, at the first look's spread, for a
     # test that it left open: power 0.9, level 0.05 over the tests a chapter looks at again. These
     # are, in order, of L1 (2 tests); of D1 and D2 (6; C2, on the same runs, would need 24); of W1,
     # W3 and W4 (10); of B1 and B2 (6). `tests/verdicts/test_second_look.py` computes them anew.
-    second_look(LOSS, LOSS_TUNING, LOSSES, seeds=27),
+    second_look(LOSS, LOSS_TUNING, LOSS.values, seeds=27),
     second_look(DEPTH, DEPTH_TUNING, (1, 2, 3, 4), seeds=50),
-    second_look(WIDTH, WIDTH_TUNING, WIDTHS, seeds=60),
+    second_look(WIDTH, WIDTH_TUNING, WIDTH.values, seeds=60),
     second_look(BATCH_SIZE, BATCH_SIZE_TUNING, (1, 8, 64, 256, 512), seeds=226),
-    Study(
-        name="streams",
-        question="How much of a seed's luck is the split, the initial weights, the order?",
-        report="The report ran each setting once.",
-        base=SMALL,
-        grid={"weights_seed": tuple(range(5)), "order_seed": tuple(range(5))},
-        seeds=CONFIRMING_SEEDS[:5],
-    ),
-    *(
-        Study(
-            name=f"precision_{depth}x{width}",
-            question="Do products of bfloat16 operands change the accuracy?",
-            report="The report does not say in which precision it computes.",
-            base=replace(SMALL, depth=depth, width=width, batch_size=batch_size),
-            grid={"precision": PRECISIONS},
-        )
-        for depth, width, batch_size in PRECISION_NETWORKS
-    ),
 ]
-STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
+STUDIES: dict[str, Study] = _FIRST | {study.name: study for study in _TUNED}
 
 
 def study(name: str) -> Study:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab.config import TECHNIQUES, Config, ConfigError
+from fmnist_lab.config import TECHNIQUES, Config, ConfigError, names
 from fmnist_lab.facts import tuning
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
@@ -118,6 +118,47 @@ def test_the_studies_of_precision_differ_in_nothing_else():
         assert one.learning_rate == 2.05e-4
 
 
+@pytest.mark.parametrize("name", studies.TECHNIQUES)
+def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
+    tuning, tuned = STUDIES[f"{name}_1024_tuning"], STUDIES[f"{name}_1024_retuned"]
+    assert tuned.tuned_by is tuning
+    assert (len(tuning.seeds), len(tuned.seeds)) == (3, 10)
+    plain = Config(depth=2, width=1024, batch_size=256)
+    techniques = {*TECHNIQUES, "epochs", "patience", "learning_rate", "seed"}
+    for setting in tuning.product():
+        changed = {n for n in names() if getattr(setting, n) != getattr(plain, n)}
+        assert changed <= techniques
+
+
+@pytest.mark.parametrize("name", studies.F1)
+def test_what_f1_is_about_is_tuned_and_confirmed_on_the_reports_best_network(name):
+    tuning, tuned = STUDIES[f"{name}_4192_tuning"], STUDIES[f"{name}_4192_retuned"]
+    plain = STUDIES["width_retuned"].base
+    assert (tuning.base.width, tuning.base.batch_size) == (plain.width, plain.batch_size)
+    assert tuning.base.precision == plain.precision == "bfloat16"
+    assert tuning.grid == STUDIES[f"{name}_1024_tuning"].grid
+    assert tuning.first_guess is STUDIES[f"{name}_1024_tuning"]
+    assert tuned.best_alone
+
+
+def test_of_a_studys_strengths_the_one_that_tuning_seeds_choose_is_confirmed(made_up_run):
+    """Dropout of 0.2 is best, whatever the rate, and 1e-3 the best rate of all."""
+    tuning = replace(STUDIES["dropout_4192_tuning"], bracketed=False)
+    tuned = replace(STUDIES["dropout_4192_retuned"], tuned_by=tuning)
+
+    def accuracy(config):
+        return 0.9 - abs(config.dropout - 0.2) / 10 - abs(math.log10(config.learning_rate / 1e-3))
+
+    runs = [made_up_run(config, accuracy=max(0, accuracy(config))) for config in tuning.configs()]
+    assert tuning.best(runs) == 0.2
+    confirmed = tuned.configs(runs)
+    assert {(c.dropout, c.learning_rate) for c in confirmed} == {(0.2, 1e-3)}
+    assert [config.seed for config in confirmed] == list(range(10))
+    lacking = [run for run in runs if run.config.dropout != 0.5]
+    assert tuning.best(lacking) is None
+    assert tuned.configs(lacking) == []
+
+
 # --- What a reader may ask instead
 
 
@@ -144,7 +185,7 @@ def test_any_other_hyperparameter_takes_one_value_for_all_settings():
         for seed in (0, 1)
     ]
     assert WIDTH.base.epochs == 100
-    assert WIDTH.grid == {"width": studies.WIDTHS}
+    assert WIDTH.grid == {"width": (128, 512, 1024, 2096, 4192)}
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 12, 1000, 2.0])
