@@ -201,8 +201,10 @@ def scientific(value: float) -> str:
 
 
 def written(value: Any) -> str:
-    """Return a hyperparameter's value as text: a rate as the report writes it."""
-    return scientific(value) if isinstance(value, float) else str(value)
+    """Return a hyperparameter's value as text: what is below a tenth as the report writes rates."""
+    if isinstance(value, float):
+        return scientific(value) if 0 < value < 0.1 else f"{value:g}"
+    return str(value)
 
 
 def shown(value: Any) -> str:

@@ -233,9 +233,8 @@ def control(name: str) -> Any:
         return widgets.Dropdown(options=NAMED[name], value=value, **label)
     # A text: 1e-3 is what people write. A box of whole numbers would change what is out of range
     # without a word.
-    text = written(value) if name == "learning_rate" else f"{value:g}"
     hint = str(BOUNDS[name])
-    return widgets.Text(value=text, tooltip=hint, continuous_update=False, **label)
+    return widgets.Text(value=written(value), tooltip=hint, continuous_update=False, **label)
 
 
 @dataclass(frozen=True)

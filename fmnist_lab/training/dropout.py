@@ -42,21 +42,6 @@ class Dropout:
             yield partial(self.outputs.delta.mul_, self.kept)
 
 
-class Whole:
-    """Drops nothing: the layer in evaluation."""
-
-    held = ()
-
-    def __init__(self, *of: object):
-        pass
-
-    def forward(self) -> Operations:
-        yield from ()
-
-    def backward(self, *gradients: Tensor) -> Operations:
-        yield from ()
-
-
 def hashed(places: Tensor, key: Tensor) -> Tensor:
     """Return whole numbers (S, features, B), evenly spread, of places and keys (S, 1, 1)."""
     mixed = places * MIX[0] + key

@@ -30,7 +30,8 @@ def training_bytes(config: Config, members: int) -> int:
     most = own + others
     if members > 1:  # when one leaves, the training of the others is built beside it
         most = max(most, own + sum(held(config, members - 1)))
-    return most + WRITTEN * parameter_count(config.depth, config.width)
+    normed = config.batch_norm == "on"
+    return most + WRITTEN * parameter_count(config.depth, config.width, normed)
 
 
 @cache

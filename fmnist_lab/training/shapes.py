@@ -14,6 +14,7 @@ def layer_sizes(depth: int, width: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(dims))
 
 
-def parameter_count(depth: int, width: int) -> int:
-    """Return the number of weights and biases."""
-    return sum(inputs * outputs + outputs for inputs, outputs in layer_sizes(depth, width))
+def parameter_count(depth: int, width: int, batch_norm: bool = False) -> int:
+    """Return the number of weights and biases, and of scales and shifts that normalise batches."""
+    linear = sum(inputs * outputs + outputs for inputs, outputs in layer_sizes(depth, width))
+    return linear + 2 * depth * width * batch_norm

@@ -14,23 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .batch_norm import BatchNorm, Normalized
-from .dropout import Dropout, Whole
+from .dropout import Dropout
 from .layers import Layer, Linear, Operations, ReLU, Signal
 from .model import FashionClassifier
 
-# By the module whose work they do: while training, and in evaluation.
+# By the module whose work they do.
 LAYERS: dict[type[nn.Module], Callable[..., Layer]] = {
     nn.Linear: Linear, nn.ReLU: ReLU, nn.BatchNorm1d: BatchNorm, nn.Dropout: Dropout,
-}  # fmt: skip
-EVALUATED: dict[type[nn.Module], Callable[..., Layer]] = {
-    **LAYERS, nn.BatchNorm1d: Normalized, nn.Dropout: Whole,
 }  # fmt: skip
 
 
@@ -93,16 +90,20 @@ class Stack:
     ) -> list[Layer]:
         """Return the layers, which take images (S, 784, B) to the last buffer.
 
-        To train they need a key (S, 1, 1) for each dropout; without, they evaluate.
+        To train they need a key (S, 1, 1) for each dropout; without, they evaluate: batches are
+        normalised by what is known, and nothing is dropped.
         """
         layers, inputs, left = [], Signal(images, images.new_empty(0)), iter(buffers)
-        kinds, key = (EVALUATED, repeat(images)) if keys is None else (LAYERS, iter(keys))
+        kinds = {**LAYERS, nn.BatchNorm1d: Normalized} if keys is None else LAYERS
+        key = iter(keys or ())
         exact = self.parts(self.values)
         statistics = iter(exact[len(self.parts(self.flat)) :])
         parameters = zip(
             self.by_layer(self.parts(self.operands)), self.by_layer(exact), strict=True
         )
         for module, (rounded, own) in zip(self.network.layers, parameters, strict=True):
+            if keys is None and isinstance(module, nn.Dropout):
+                continue
             outputs = next(left) if isinstance(module, nn.Linear) else inputs
             given: list[Any] = rounded
             if isinstance(module, nn.BatchNorm1d):

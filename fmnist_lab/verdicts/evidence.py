@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmnist_lab.config import LOSS_WORDS, Config, scientific
+from fmnist_lab.config import LOSS_WORDS, Config, scientific, written
 from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import Study
@@ -40,9 +40,8 @@ class Arm:
             return LOSS_WORDS.get(self.value, self.value)
         if self.value is None:  # dropout_4192_retuned
             return self.study.rsplit("_", 2)[0].replace("_", " ")
-        value = scientific(self.value) if isinstance(self.value, float) else self.value
         rate = f" at {scientific(self.learning_rate)}" if self.learning_rate else ""
-        return f"{STUDIES[self.study].swept.replace('_', ' ')} {value}{rate}"
+        return f"{STUDIES[self.study].swept.replace('_', ' ')} {written(self.value)}{rate}"
 
 
 class Evidence:

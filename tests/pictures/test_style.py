@@ -17,6 +17,8 @@ from fmnist_lab.pictures.verdicts import LOOKS
         (256, "256"),
         (0.05, "5e-2"),
         (2.05e-5, "2.05e-5"),
+        (0.9, "0.9"),
+        (0.0, "0"),
         ("cross_entropy", "cross-entropy"),
         ("mse", "MSE"),
     ],

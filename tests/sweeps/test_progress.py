@@ -119,6 +119,25 @@ def test_an_epochs_arithmetic_is_that_of_training_and_of_validation():
     assert progress.arithmetic(Config(train_size=24_000)) == pytest.approx(whole * 168 / 312)
 
 
+def test_muons_steps_count_where_there_are_hidden_matrices():
+    """Five times three products of 100 x 100 matrices a step, for each."""
+    plain = Config(depth=3, width=100, train_size=1000)  # four steps
+    muon = replace(plain, optimizer="muon")
+    more = progress.arithmetic(muon) - progress.arithmetic(plain)
+    assert more == 2 * 4 * 15 * 2 * 100**3
+    for depth in (0, 1):
+        shallow = replace(muon, depth=depth)
+        assert progress.arithmetic(shallow) == progress.arithmetic(replace(plain, depth=depth))
+
+
+def test_a_setting_names_the_techniques_it_uses():
+    config = Config(optimizer="sgd", momentum=0.8, dropout=0.3, weight_decay=1e-4, batch_norm="on")
+    assert progress.settings_text(config) == (
+        "cross_entropy 1x128 batch 256 rate 2.05e-4 seed 0"
+        " batch_norm on dropout 0.3 momentum 0.8 optimizer sgd weight_decay 1e-4"
+    )
+
+
 def test_speed_is_that_of_one_core_and_threads_are_restored(monkeypatch):
     threads, mm = [], torch.mm
 

@@ -20,6 +20,8 @@ def test_initial_weights_are_those_of_pytorch_after_manual_seed(depth, width):
         expected = FashionClassifier(784, depth, width, 10)
     assert torch.equal(weights(initial_network(depth, width, 7)), weights(expected))
     assert len(weights(expected)) == parameter_count(depth, width)
+    normed = FashionClassifier(784, depth, width, 10, batch_norm=True)
+    assert len(weights(normed)) == parameter_count(depth, width, batch_norm=True)
 
 
 def test_drawing_weights_leaves_the_global_generator_alone():
