@@ -1,6 +1,7 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,6 +22,7 @@ from fmnist_lab.sweeps import sweep
 from fmnist_lab.training import environment, trainer
 from tests import built
 
+AXE = "axe-core@4.14.1"  # of npm; what axe-playwright-python brings along is older
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 PATIENCE = 300_000  # ms: a busy machine is no fault of a page
 # A stalled machine is no failure of an example.
@@ -207,6 +210,17 @@ def tab(browser: Browser) -> Iterator[Page]:
     tab.set_default_timeout(PATIENCE)
     yield tab
     tab.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Axe:
+    """The newest rules of accessibility, fetched by npm; the bundled ones where it cannot."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    if npm is None:
+        return Axe()
+    done = subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    return Axe.from_file(script) if done.returncode == 0 else Axe()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The built site, in a browser: every page in light and dark, on a telephone and on a desktop."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +12,6 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize
 
@@ -24,7 +21,6 @@ Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, Theme] = get_args(Theme)
 DESKTOP: ViewportSize = {"width": 1280, "height": 844}  # CSS pixels: a small laptop
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}  # an iPhone 14
-AXE = "axe-core@4.14.1"  # of npm; what axe-playwright-python brings along is older
 READABLE = 4.5  # contrast ratio of text, WCAG 2.1 success criterion 1.4.3
 
 pytestmark = pytest.mark.browser
@@ -83,17 +79,6 @@ def view(request: pytest.FixtureRequest, opened: View) -> View:
         "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))"
     )
     return opened
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> Axe:
-    """The newest rules of accessibility, fetched by npm; the bundled ones where it cannot."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
-    if npm is None:
-        return Axe()
-    done = subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    return Axe.from_file(script) if done.returncode == 0 else Axe()
 
 
 def test_a_page_loads_without_an_error(view):

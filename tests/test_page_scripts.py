@@ -215,8 +215,8 @@ def test_an_address_is_answered_with_all_of_its_faults(page, address):
             "width “2”."
         ),
         (
-            "Setting B is “mse,1”: it must be 6 values, loss, depth, width, batch size, learning rate "
-            "and precision."
+            "Setting B is “mse,1”: it must be 6 values, loss, depth, width, batch size, "
+            "learning rate and precision."
         ),
         "The curve is “validation_acuracy”; it must be one of validation_accuracy, ",
         "The address names “c”; it can name a, b and curve.",

@@ -209,11 +209,10 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
     same = reached("loss", "cross_entropy")
     gaps = [abs(a - b) for a, b in combinations(same, 2)]
     rival = paired_difference(reached("loss", "mse"), same)
+    names = [item.first.name for item in found.values()]
     return claims(found) | {
-        "narrow": float(narrow.mean()),
-        "own": float(own.mean()),
-        "wide": float(wide.mean()),
-        "own_wide": float(own_wide.mean()),
+        "hold": names.count("supported") + names.count("supported but size open"),
+        "fail": names.count("not supported"),
         "distance": float(wide.mean() - narrow.mean()),
         "left": float(own_wide.mean() - own.mean()),
         "times": WIDTH_TUNING.chosen_rates().get(128, NAN) / study("width").base.learning_rate,

@@ -1,0 +1,211 @@
+"""What the boxes "Before you look" let a reader guess, and what was measured.
+
+A question is a dict as `_extra/guess/guess.js` reads it: `text`; `answer`, a number with its `unit`
+and `digits` or one of `options`; and, to draw a guess, the name of a `figure`. There a number
+stands at the height `from` + `sign` times the guess, an option at its tick. `claim` is the id of
+the verdict that the result is told beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+Question = dict[str, Any]
+ACCURACY = "validation_accuracy"
+
+
+def number(text: str, answer: float, unit: str = "points", **more: Any) -> Question:
+    """Return a question for a number, by default one in percentage points."""
+    return {"text": text, "answer": float(answer), "unit": unit, "digits": 2} | more
+
+
+def at(figure: str, start: float, sign: int = 1) -> dict[str, Any]:
+    """Return where a number is drawn: so much above (or below) the height `start` in a figure."""
+    return {"figure": figure, "from": float(start), "sign": sign}
+
+
+def choice(text: str, answer: Any, options: Any, **more: Any) -> Question:
+    """Return a question for one of several options, as the page writes them."""
+    from fmnist_lab.pictures import label
+
+    return {"text": text, "answer": label(answer), "options": [*map(label, options)]} | more
+
+
+def means(name: str, metric: str = ACCURACY) -> pd.Series[float]:
+    """Return the mean of a metric over each setting's published runs; accuracies in per cent."""
+    from fmnist_lab.sweeps.studies import study
+
+    frame = study(name).recorded().table()
+    scale = 100 if metric == "gap" or metric.endswith("accuracy") else 1
+    return scale * frame.groupby(study(name).swept, sort=False)[metric].mean()
+
+
+def apart(values: pd.Series[float]) -> float:
+    """Return how far two runs that differ in the seed alone lie apart on average, in points."""
+    gaps = [abs(a - b) for a, b in combinations(100 * values, 2)]
+    return sum(gaps) / len(gaps)
+
+
+def data() -> list[Question]:
+    """Return the questions of the page on the data, whose answers are its own default facts."""
+    from fmnist_lab import facts
+    from fmnist_lab.data import load, split
+    from fmnist_lab.facts import neighbors
+
+    fashion, (training, validation) = load(), split(0)
+    small = neighbors.thumbnails(fashion.images)
+    near = neighbors.nearest(small[validation], small[training], 10)
+    known = facts.pixels(fashion) | facts.overlap(fashion, 0, fashion.labels[training][near])
+    twins = neighbors.close_pairs(fashion.test_images, fashion.images, 0.05)["first"].nunique()
+    pairs = [
+        "T-shirt/top and Shirt", "Pullover and Coat", "Pullover and Shirt", "Coat and Shirt",
+        "Sneaker and Ankle boot", "Sandal and Sneaker",
+    ]  # fmt: skip
+    share: Question = {"unit": "%", "digits": 0, "high": 100}
+    count: Question = {"unit": "images", "digits": 0, "high": 10_000}
+    return [
+        number("Pixels that are exactly 0", known["background"], **share),
+        choice("The two classes hardest to tell apart", known["pair"], pairs),
+        number("Test images with a near-twin in training", twins, **count),
+        number("Nearest neighbours of the same label", known["nearest_rule"], **share),
+    ]
+
+
+def method() -> list[Question]:
+    """Return the questions of the page on method."""
+    from fmnist_lab.sweeps.studies import study
+    from fmnist_lab.verdicts import expected_maximum
+
+    accuracy = 100 * study("loss").vary(loss="cross_entropy").recorded().table()[ACCURACY]
+    gain = expected_maximum(float(accuracy.std()), 6)
+    return [
+        number("From the worst run to the best", accuracy.max() - accuracy.min()),
+        number("The best of six above the mean", gain, **at("fig-method-luck", 0)),
+    ]
+
+
+def loss() -> list[Question]:
+    """Return the questions of the page on losses."""
+    found = means("loss").sort_values(ascending=False)
+    first, second, third = found
+    order = {"figure": "fig-loss-accuracy", "claim": "L1"}
+    below_first = at("fig-loss-accuracy", first, -1)
+    below_second = at("fig-loss-accuracy", second, -1)
+    return [
+        choice("The loss that ends highest", found.index[0], sorted(found.index), **order),
+        number("The first above the second", first - second, claim="L1", **below_first),
+        number("The second above the third", second - third, claim="L1", **below_second),
+    ]
+
+
+def depth() -> list[Question]:
+    """Return the questions of the page on depth."""
+    found, best = means("depth"), means("depth", "best_epoch")
+    first, near = at("fig-depth-accuracy-all", found[0]), "fig-depth-accuracy"
+    second, fourth = at(near, found[1]), at(near, found[3])
+    soon = {"figure": "fig-depth-best-epoch", "claim": "D3"}
+    return [
+        number("Added by the first hidden layer", found[1] - found[0], **first),
+        number("Added by the second", found[2] - found[1], claim="D1", low=-10, **second),
+        number("Added by the fourth", found[4] - found[3], claim="D1", low=-10, **fourth),
+        choice("The depth first at its lowest loss", best.idxmin(), best.index, **soon),
+    ]
+
+
+def width() -> list[Question]:
+    """Return the questions of the page on width."""
+    from fmnist_lab.sweeps.studies import study
+
+    found, gaps = means("width"), means("width", "gap")
+    frame = study("width").recorded().table()
+    luck = frame.groupby("width")[ACCURACY].apply(apart).mean()
+    above, gap = at("fig-width-accuracy", found[128]), {"figure": "fig-width-gap", "claim": "W3"}
+    return [
+        number("4192 neurons above 128", found[4192] - found[128], claim="W1", **above),
+        number("Two runs of one width apart, on average", luck),
+        choice("The width with the largest gap", gaps.idxmax(), gaps.index, **gap),
+    ]
+
+
+def batch_size() -> list[Question]:
+    """Return the questions of the page on batch sizes, but for seconds: machines differ."""
+    from fmnist_lab.sweeps.studies import study
+    from fmnist_lab.verdicts.measures import curve, epochs_to
+
+    found = means("batch_size")
+    there = [r for r in study("batch_size").recorded() if max(curve(r, ACCURACY)) >= 0.85]
+    table = pd.DataFrame({"size": [r.config.batch_size for r in there]})
+    table["epochs"] = [epochs_to(run, 0.85) for run in there]
+    table["steps"] = table["epochs"] * [run.config.steps_an_epoch for run in there]
+    first = table.groupby("size").mean().idxmin()
+    below, sizes = at("fig-batch-size-accuracy", found.max(), -1), found.index
+    return [
+        choice("85 % after the fewest epochs", first["epochs"], sizes, claim="B2"),
+        choice("85 % after the fewest steps", first["steps"], sizes, claim="B5"),
+        number("The best size above the worst", found.max() - found.min(), claim="B4", **below),
+    ]
+
+
+def learning_rate() -> list[Question]:
+    """Return the questions of the page on learning rates."""
+    from fmnist_lab.sweeps.studies import study
+
+    found = means("learning_rate").sort_index()
+    frame = study("learning_rate").recorded().table()
+    capped = (frame["stopped_by"] == "epochs").groupby(frame["learning_rate"]).sum()
+    there = {"figure": "fig-learning-rate-accuracy", "claim": "R3"}
+    return [
+        choice("The rate that ends highest", found.idxmax(), found.index, **there),
+        choice("The rate not done after 100 epochs", capped.idxmax(), found.index, claim="R1"),
+    ]
+
+
+def best_model() -> list[Question]:
+    """Return the questions of the page on the best model."""
+    from fmnist_lab import facts
+    from fmnist_lab.data import CLASSES, load
+    from fmnist_lab.runs.predictions import Predictions
+    from fmnist_lab.sweeps.studies import study
+
+    runs = study("best_model").recorded()
+    known = facts.best_model(runs, Predictions.of(runs, load().test_labels))
+    luck = apart(runs.table()["test_accuracy"])
+    return [
+        number("Two seeds apart on the test images, on average", luck, claim="M1"),
+        choice("Its worst class", known["worst"], CLASSES, figure="fig-best-model-classes"),
+        number("Wrong where it is 99 % sure", known["sure_wrong"], "%", high=100),
+        number("Training above validation accuracy", known["gap"], claim="M2"),
+    ]
+
+
+def claims() -> list[Question]:
+    """Return the questions of the page of all claims, counted by their first verdicts."""
+    from fmnist_lab import verdicts
+
+    names = [found.first.name for found in verdicts.judge().values()]
+    whole: Question = {"unit": "conclusions", "digits": 0, "high": len(names)}
+    return [
+        number("Supported", sum(name.startswith("supported") for name in names), **whole),
+        number("The other way, or no difference", names.count("not supported"), **whole),
+        number("Too few runs to say", names.count("inconclusive"), **whole),
+    ]
+
+
+def speed() -> list[Question]:
+    """Return the questions of the page on speed."""
+    from fmnist_lab.facts import benchmark
+
+    frame = benchmark.medians(benchmark.read())
+    found = frame[frame["workload"] == "1x128-b64"].set_index("trainer")["seconds"]
+    return [
+        number("An epoch of the tutorial's loop", found["tutorial"], "s", high=1000),
+        number("The matrix products alone", found["products"], "s", high=1000),
+    ]
+
+
+PAGES = (data, method, loss, depth, width, batch_size, learning_rate, best_model, claims, speed)
+QUESTIONS: dict[str, Callable[[], list[Question]]] = {each.__name__: each for each in PAGES}
