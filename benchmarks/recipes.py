@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="(the package's)")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in RECIPES]:
-        parser.error(f"there is no recipe {unknown[0]!r}: known are {', '.join(RECIPES)}.")
+        parser.error(f"there is no recipe {unknown[0]!r}: choose from {', '.join(RECIPES)}.")
     torch.set_num_threads(1)  # small networks gain nothing from a second
     torch.set_flush_denormal(True)
     fashion = data.load()

@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = commands.run(arguments)
         print(end="", flush=True)  # what cannot be written is told here, not by the interpreter
     except KeyboardInterrupt:
-        print("Stopped. Finished runs are kept; the same command continues.", file=sys.stderr)
+        print("Stopped. Finished runs are kept; run the same command to continue.", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # who reads the output has seen enough
         lose_output()

@@ -59,10 +59,10 @@ def parser() -> argparse.ArgumentParser:
     overview = commands.add_parser("list", help="list the studies and what each asks")
     overview.set_defaults(command=list_studies)
 
-    run = commands.add_parser("run", help="train what is missing of a study")
-    run.add_argument("name", metavar="STUDY", nargs="?", help="which; left out, they are listed")
-    run.add_argument("--all", action="store_true", help="of all studies, one after the other")
-    run.add_argument("--seeds", type=number, help="how many, or [0,3]; the study's own if left out")
+    run = commands.add_parser("run", help="train a study's missing runs")
+    run.add_argument("name", metavar="STUDY", nargs="?", help="which; without it, they are listed")
+    run.add_argument("--all", action="store_true", help="all studies, one after the other")
+    run.add_argument("--seeds", type=number, help="how many, or [0,3]; the study's own by default")
     run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     run.add_argument(
         "--scheduler",
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     instead = run.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="show what exists and what is missing")
-    instead.add_argument("--csv", metavar="FILE", type=Path, help="write a table with a row a run")
+    instead.add_argument("--csv", metavar="FILE", type=Path, help="write a table, a row per run")
     for name in names():
         if name != "seed":
             run.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs="+", type=number)
@@ -79,14 +79,14 @@ def parser() -> argparse.ArgumentParser:
 
     expect = commands.add_parser("expect", help="say where an accuracy falls among single runs")
     expect.add_argument(
-        "name", metavar="SETTING", nargs="?", help="which; left out, they are listed"
+        "name", metavar="SETTING", nargs="?", help="which; without it, they are listed"
     )
     expect.add_argument("accuracy", type=number, nargs="?", help="yours, in per cent")
     expect.add_argument("--images", default="test", help="test, validation or train")
     expect.set_defaults(command=show_expected)
 
     export = commands.add_parser("export", help="write runs in the published form")
-    export.add_argument("names", metavar="STUDY", nargs="*", help="all, if left out")
+    export.add_argument("names", metavar="STUDY", nargs="*", help="all by default")
     export.add_argument(
         "--from", dest="sources", metavar="FOLDER", nargs="+", type=folder, default=[]
     )
@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
         "--to", dest="folder", metavar="FOLDER", type=folder, default=records.PUBLISHED
     )
     export.add_argument(
-        "--newer", action="store_true", help="what is given replaces what it contradicts"
+        "--newer", action="store_true", help="given runs replace those they contradict"
     )
     export.set_defaults(command=export_runs)
     return top
@@ -148,7 +148,7 @@ def run_studies(
         list_studies()
         return
     if all == (name is not None) or (all and varied):
-        raise ConfigError("run takes the name of a study, or --all and nothing that varies one.")
+        raise ConfigError("run takes the name of a study, or --all without options that vary one.")
     # The tuned ones come after those that tune them, without which they have no settings.
     every = (study for study in studies.STUDIES.values() if study.configs())
     chosen = [studies.study(name).vary(**varied)] if name else every
@@ -209,7 +209,7 @@ def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool
     A run of the sources that says other numbers than the published one of its identity is left
     out, or takes its place if `newer` counts, unless it lacks parts that the study shows. Without
     sources, the user's own store is one, of which what belongs is taken. What is damaged or
-    belongs to none of the studies is left out; the command ends with an error that names it.
+    belongs to no study is left out; the command ends with an error that names it.
     """
     chosen = {studies.study(name).name for name in names or studies.STUDIES}
     given: list[Run] = []
@@ -224,7 +224,7 @@ def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool
             taken.append(run)
         else:
             refused.append(
-                f"run {run.id} contradicts the one on record, which stays: {run.config}."
+                f"run {run.id} contradicts the one on record, which is kept: {run.config}."
             )
     # Of several runs of one identity the last counts.
     runs = [*known.values(), *taken] if newer else [*taken, *known.values()]
@@ -238,7 +238,7 @@ def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool
             records.write_lines(folder / f"{study.name}.jsonl", here.values())
             print(f"{study.name}: {len(here)} of {len(wanted)} runs")
     refused += [
-        f"run {run.id} belongs to none of the studies: {run.config}."
+        f"run {run.id} belongs to no study: {run.config}."
         for run in given
         if sources and run.id not in belonging
     ]

@@ -226,7 +226,7 @@ def folder_named(variable: str) -> Path | None:
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError:
-        raise ConfigError(f"{variable} is {given!r}; it must be a folder: ~ names none.") from None
+        raise ConfigError(f"{variable} is {given!r}; it must be a folder: no such user.") from None
 
 
 def names() -> tuple[str, ...]:
@@ -238,7 +238,7 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     """Say in one sentence that `name` is no parameter, and which one may have been meant."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}."
     return f"there is no parameter {shown(name)}: {hint}"
 
 
@@ -247,7 +247,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
 
     What plays no part (`IDLE`) becomes what it is at rest: `width` 0 beside `depth` 0.
 
-    Raises `ConfigError` with one line a fault: the parameter, its value and what is allowed.
+    Raises `ConfigError` with one line per fault: the parameter, its value and what is allowed.
     """
     checked: dict[str, Any] = {}
     faults: list[str] = []

@@ -52,7 +52,7 @@ ENDED = {"patience": "by patience", "epochs": "at its last epoch", "divergence":
 
 
 class Playground(widgets.VBox):
-    """Controls for one configuration; what it takes, a live curve, and a look into what it learnt.
+    """Controls for one configuration; what it takes, a live curve, and a look into what it learned.
 
     Training goes on in a thread of its own, so the notebook stays free. What is stopped ends
     before its next batches, and is kept, like any other, as the run of a configuration with as
@@ -83,7 +83,7 @@ class Playground(widgets.VBox):
         self.status = widgets.HTML()
         self.images = [widgets.Image(format="png") for _ in TABS[:-1]]
         for place in range(len(self.images)):
-            self._draw(place, partial(words, sentence="There is nothing trained to show yet."))
+            self._draw(place, partial(words, sentence="Nothing has been trained yet."))
         self.others = widgets.Button(description="Other images", disabled=True)
         self.others.on_click(lambda button: self.turn())
         self.table = widgets.HTML()
@@ -132,9 +132,9 @@ class Playground(widgets.VBox):
             with locked([config], self._stop):  # who trains the same elsewhere is waited for
                 run = records.load(config, KEPT) or self._trained(config, fashion)
             if run is None:
-                self._say("Stopped too early: a run with a schedule takes all epochs, others one.")
+                self._say("Stopped too early: a run with a schedule needs all epochs, others one.")
             else:
-                self._say(f"Drawing what {settings_text(run.config)} has learnt.")
+                self._say(f"Drawing what {settings_text(run.config)} has learned.")
                 self._show(run, fashion, stopped=run.config != config)
         except PlainError as fault:
             self._say(str(fault))
@@ -170,7 +170,7 @@ class Playground(widgets.VBox):
         known = Learnt.of(run, fashion) if run.weights is not None else None
         self.page, self.learnt = 0, known
         self.others.disabled = known is None
-        diverged = partial(words, sentence="It diverged before it had learnt anything.")
+        diverged = partial(words, sentence="It diverged before it had learned anything.")
         draws: Sequence[Callable[[Axes], None]] = [diverged] * 3
         if known is not None:
             draws = [known.answers, known.mistakes, known.first_weights]
@@ -178,7 +178,7 @@ class Playground(widgets.VBox):
             self._draw(place, draw)
         self.table.value = compared(self.runs) + self._files()
         accuracy = run.best["validation_accuracy"]
-        best = "never learnt anything" if accuracy is None else f"{100 * accuracy:.2f} %"
+        best = "never learned anything" if accuracy is None else f"{100 * accuracy:.2f} %"
         ended = f"stopped after epoch {run.epochs}" if stopped else f"ended {ENDED[run.stopped_by]}"
         self._say(f"{settings_text(run.config)}: {best} of the validation images right at epoch "
                   f"{run.best_epoch}; {ended}.")  # fmt: skip
@@ -267,7 +267,7 @@ class Learnt:
         pictures.answers(self.images, self.found, self.found.always_wrong()[:SHOWN], ax)
 
     def first_weights(self, ax: Axes) -> None:
-        """Show the first layer's weights, a tile a neuron; grey is zero."""
+        """Show the first layer's weights, a tile per neuron; grey is zero."""
         weights = self.weights[:NEURONS]
         scale = weights.abs().amax(1, keepdim=True).clamp_min(1e-12)
         gallery(0.5 + weights / scale / 2, columns=ACROSS, ax=ax)

@@ -35,7 +35,7 @@ FILES = {
 }
 # Names the data in a run's identity: 16 hex digits of the SHA-256 over the four files' digests.
 DIGEST = hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest()[:16]
-MAX_BYTES = 16 + 60_000 * 28 * 28  # of the largest file: its IDX header, then a byte a pixel
+MAX_BYTES = 16 + 60_000 * 28 * 28  # of the largest file: its IDX header, then a byte per pixel
 MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # link in the publisher's README
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -52,7 +52,7 @@ _FAULTS = (OSError, EOFError, ValueError, zlib.error, HTTPException, subprocess.
 
 
 class DataError(PlainError):
-    """Says that Fashion-MNIST could not be had, where it was looked for and what to do."""
+    """Says that Fashion-MNIST could not be found, where it was looked for and what to do."""
 
 
 def locate() -> Path:
@@ -95,7 +95,7 @@ def _fill(raw: Path) -> None:
     if missing:
         raise DataError(
             f"Fashion-MNIST is not complete: {len(missing)} of its {len(FILES)} files could not be "
-            "had. Tried, in order:\n  - " + "\n  - ".join(failures) + "\nConnect to the network "
+            "found. Tried, in order:\n  - " + "\n  - ".join(failures) + "\nConnect to the network "
             "and try again; or put the four files, raw or .gz, into a folder and set FMNIST_DATA "
             f"to it; or, on Debian and Ubuntu, run: apt-get install {DEBIAN_PACKAGE}"
         )
@@ -144,7 +144,7 @@ def _warn_of_user_folder() -> None:
         for _ in _until_fault(f"FMNIST_DATA={folder}", _from_folder(folder, FILES), failures):
             pass
     for failure in failures:
-        warnings.warn(f"{failure}: looking further", stacklevel=3)
+        warnings.warn(f"{failure}: trying the next source", stacklevel=3)
 
 
 def _each(read: Callable[[str], bytes], names: Iterable[str]) -> Offers:
@@ -198,7 +198,7 @@ def _download(mirror: str, name: str) -> bytes:
     try:
         response = urllib.request.urlopen(f"{mirror}{name}.gz", timeout=TIMEOUT)
     except urllib.error.HTTPError as error:  # the other names may be there all the same
-        raise ValueError(f"it is answered HTTP {error.code} {error.reason}") from error
+        raise ValueError(f"the server answers HTTP {error.code} {error.reason}") from error
     started = time.monotonic()
     body = bytearray()
     with response, tqdm(desc=name, unit="B", unit_scale=True, disable=None) as bar:
@@ -209,7 +209,7 @@ def _download(mirror: str, name: str) -> bytes:
             if len(body) > MAX_BYTES:
                 raise ValueError(f"it is longer than {MAX_BYTES:,} bytes")
             if time.monotonic() - started > TIMEOUT + len(body) / SLOWEST:
-                raise TimeoutError(f"it comes slower than {SLOWEST:,} bytes/s")
+                raise TimeoutError(f"it arrives more slowly than {SLOWEST:,} bytes/s")
     if response.length:  # what was announced and did not come
         raise ValueError(f"it ends {response.length:,} bytes early")
     return _verify(name, _gunzip(bytes(body)))

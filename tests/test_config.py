@@ -178,7 +178,7 @@ def test_several_faults_are_named_at_once_one_a_line():
         ("learningrate", "did you mean 'learning_rate'?"),
         ("batchsize", "did you mean 'batch_size'?"),
         ("Width", "did you mean 'width'?"),
-        ("regularizer", f"known are {', '.join(names())}."),
+        ("regularizer", f"choose from {', '.join(names())}."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(name, hint):

@@ -63,7 +63,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "endless"):
-        with pytest.raises(ValueError, match=r"^it is no file$"):
+        with pytest.raises(ValueError, match=r"^it is not a file$"):
             content(path, 10)
     with pytest.raises(FileNotFoundError):
         content(tmp_path / "absent", 10)

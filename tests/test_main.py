@@ -268,7 +268,7 @@ def test_ctrl_c_while_it_loads_is_answered_as_at_any_time(home, tmp_path):
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
-    stopped = "Stopped. Finished runs are kept; the same command continues.\n"
+    stopped = "Stopped. Finished runs are kept; run the same command to continue.\n"
     assert (process.returncode, said) == (130, stopped)
 
 
@@ -279,7 +279,7 @@ def test_ctrl_c_ends_with_a_sentence_and_code_130(say, trained, monkeypatch):
     monkeypatch.setattr(trainer, "train", interrupt)
     code, out, err = say("run", "width", *SMALL, "--seeds", 1)
     assert (code, out) == (130, "")
-    assert err.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+    assert err.endswith("Stopped. Finished runs are kept; run the same command to continue.\n")
 
 
 def test_a_store_that_is_a_file_ends_in_a_sentence(say, tmp_path, monkeypatch):
@@ -353,7 +353,7 @@ def test_run_all_goes_on_after_a_run_that_fails_and_names_it(say, three_studies,
     "arguments", [["--width", "8"], ["width", "--all"], ["--all", "--width", "8"]]
 )
 def test_run_takes_one_study_or_all_of_them(say, arguments):
-    sentence = "run takes the name of a study, or --all and nothing that varies one.\n"
+    sentence = "run takes the name of a study, or --all without options that vary one.\n"
     assert say("run", *arguments) == (2, "", sentence)
 
 
@@ -396,7 +396,9 @@ def test_runs_of_folders_are_merged_with_those_published(say, of_width, tmp_path
     conflict = of_width(128, 1)
     code, out, err = say("export", "width", "--from", tmp_path / "a", tmp_path / "b")
     assert (code, out) == (2, "width: 3 of 50 runs\n")
-    sentence = f"run {conflict.id} contradicts the one on record, which stays: {conflict.config}.\n"
+    sentence = (
+        f"run {conflict.id} contradicts the one on record, which is kept: {conflict.config}.\n"
+    )
     assert err == sentence
     assert [r.best["test_accuracy"] for r in lines(published / "width.jsonl")] == [0.5, 0.5, 0.5]
     records.read_published.cache_clear()
@@ -424,12 +426,12 @@ def test_what_is_damaged_foreign_or_of_no_study_is_left_out_and_named(say, of_wi
     sentences = err.splitlines()
     assert len(sentences) == 4
     path = source / "changed.jsonl"
-    assert sentences[0] == f"{path} is damaged: its checksum does not fit."
+    assert sentences[0] == f"{path} is damaged: its checksum does not match."
     assert sentences[1].startswith(f"{source / 'cut.json'} is damaged: ")
     assert sentences[2] == (
         f"run {foreign.id} was trained on other data (ffffffffffffffff, not {DIGEST})."
     )
-    assert sentences[3] == f"run {stray.id} belongs to none of the studies: {stray.config}."
+    assert sentences[3] == f"run {stray.id} belongs to no study: {stray.config}."
 
 
 def test_a_run_of_a_study_that_is_not_exported_now_is_no_stranger(say, of_width, tmp_path):
@@ -483,7 +485,7 @@ def test_a_tuned_study_is_exported_together_with_the_runs_that_tune_it(
     assert say("export", "--from", source, "--to", to) == (
         2,
         "width_tuning: 1 of 2 runs\n",
-        f"run {runs[2].id} belongs to none of the studies: {runs[2].config}.\n",
+        f"run {runs[2].id} belongs to no study: {runs[2].config}.\n",
     )
 
 

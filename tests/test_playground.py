@@ -249,7 +249,7 @@ def test_a_run_that_diverged_at_once_is_shown_as_such(panel, made_up_run, fashio
     nothing = dict.fromkeys(METRICS)
     run = made_up_run(Config(), best=nothing, best_epoch=0, stopped_by="divergence")
     panel._show(run, fashion, stopped=False)
-    assert "never learnt anything" in said(panel)
+    assert "never learned anything" in said(panel)
     assert said(panel).endswith("ended by divergence.")
     assert panel.others.disabled
     assert [image.value[:4] for image in panel.images] == [PNG] * 4
@@ -263,7 +263,7 @@ def test_stopping_in_the_first_epoch_keeps_no_run_and_says_so(panel):
     panel.stop.click()
     assert said(panel) == "Stopping."
     panel.thread.join(PATIENCE)
-    assert said(panel) == ("Stopped too early: a run with a schedule takes all epochs, others one.")
+    assert said(panel) == ("Stopped too early: a run with a schedule needs all epochs, others one.")
     assert not panel.runs
     assert not list((records.home() / "runs").glob("*.json"))
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)

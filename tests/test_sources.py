@@ -234,7 +234,9 @@ def test_what_is_no_file_is_passed_over_and_not_waited_for(
     else:
         (user / FIRST).symlink_to("/dev/zero")
     monkeypatch.setenv("FMNIST_DATA", str(user))
-    with pytest.warns(UserWarning, match=rf"{FIRST}: {FIRST}: it is no file: looking further"):
+    with pytest.warns(
+        UserWarning, match=rf"{FIRST}: {FIRST}: it is not a file: trying the next source"
+    ):
         sources.locate()
     assert read(raw) == contents
 
@@ -317,7 +319,7 @@ def test_a_complete_cache_is_only_read(contents, raw, mirrors):
     ("fault", "message"),
     [
         (None, "there is no such folder"),
-        ("absent", f"{FIRST}: it is missing: looking further"),
+        ("absent", f"{FIRST}: it is missing: trying the next source"),
         ("bad", f"{FIRST}: {FIRST}: it has SHA-256 .* instead of"),
     ],
 )
@@ -353,7 +355,7 @@ def test_a_damaged_file_in_the_cache_is_set_aside_and_fetched_again(contents, ra
 
 LOGIN_PAGE = sends(lambda body: b"<html>Log in to this network</html>")
 BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
-    "not found": (not_found, "answered HTTP 404"),
+    "not found": (not_found, "answers HTTP 404"),
     "a login page": (LOGIN_PAGE, "Not a gzipped file"),
     "another file": (sends(lambda body: gzip.compress(b"other content")), "has SHA-256"),
     # zlib, the CRC or the digest notices, whichever comes first
@@ -362,13 +364,13 @@ BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
     "half closed": (half_closed_of_unknown_length, "ended before the end-of-stream marker"),
     "reset": (reset, "reset by peer"),
     "stalled": (stalled, "timed out"),
-    "trickling": (trickling, "comes slower than 10,000 bytes/s"),
+    "trickling": (trickling, "more slowly than 10,000 bytes/s"),
     "far too long": (endless, "is longer than 1,000,000 bytes"),
     "a gzip bomb": (sends(lambda body: gzip.compress(bytes(5_000_000))), "has SHA-256"),
     "not HTTP": (not_http, "220 mail.example.org"),
-    "sent elsewhere": (redirected("nowhere.html"), "answered HTTP 404"),
-    "sent in a ring": (redirected("t10k-images-idx3-ubyte.gz"), "answered HTTP 302"),
-    "sent to a file of this machine": (redirected("file:///etc/hostname"), "answered HTTP 302"),
+    "sent elsewhere": (redirected("nowhere.html"), "answers HTTP 404"),
+    "sent in a ring": (redirected("t10k-images-idx3-ubyte.gz"), "answers HTTP 302"),
+    "sent to a file of this machine": (redirected("file:///etc/hostname"), "answers HTTP 302"),
 }
 
 
@@ -410,7 +412,7 @@ class Response:
     ("timeout", "most", "fault"),
     [
         (0.9, 10**6, None),  # a second for 1,000 bytes: 0.9 of patience and 0.1 at 10,000 bytes/s
-        (0.89, 10**6, "it comes slower than 10,000 bytes/s"),
+        (0.89, 10**6, "it arrives more slowly than 10,000 bytes/s"),
         (60.0, 999, "it is longer than 999 bytes"),
         (60.0, 1000, None),
     ],
@@ -522,14 +524,14 @@ def test_one_error_names_every_source_its_fault_and_the_remedy(
         "dataset-fashion-mnist"
     )
     assert str(caught.value).splitlines() == [
-        "Fashion-MNIST is not complete: 3 of its 4 files could not be had. Tried, in order:",
+        "Fashion-MNIST is not complete: 3 of its 4 files could not be found. Tried, in order:",
         f"  - the cache {raw}: " + "; ".join(f"{name}: it is missing" for name in contents),
         f"  - FMNIST_DATA={tmp_path / 'user'}: {SECOND}: {SECOND}: it has SHA-256 {found}… instead "
         f"of {wanted}…; " + "; ".join(f"{name}: it is missing" for name in three[1:]),
         f"  - Debian's folder {tmp_path / 'debian'}: "
         + "; ".join(f"{name}: it is missing" for name in three),
         f"  - the mirror {mirrors[0].url}: "
-        + "; ".join(f"{name}: it is answered HTTP 404 Not Found" for name in three),
+        + "; ".join(f"{name}: the server answers HTTP 404 Not Found" for name in three),
         f"  - the mirror {mirrors[1].url}: "
         + "; ".join(f"{name}: Not a gzipped file (b'<h')" for name in three),
         f"  - Debian's package {sources.DEBIAN_PACKAGE}: {no_apt_get}",

@@ -49,7 +49,7 @@ def read(path: str | Path = RESULTS) -> dict[str, Any]:
 
 
 def medians(results: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a row a workload and trainer, floors included.
+    """Return a row per workload and trainer, floors included.
 
     `seconds`: median time of an epoch (of all networks of the workload), between `fastest` and
     `slowest`; `ratio`: that over our trainer's, NaN where ours was not measured; `share`: the part
@@ -89,7 +89,7 @@ def ratio(frame: pd.DataFrame, workload: str, trainer: str, to: str = OURS) -> f
 
 
 def times(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a trainer, a column a workload: seconds an epoch (how many times ours).
+    """Return a row per trainer, a column per workload: seconds an epoch (how many times ours).
 
     Floors come last. A star marks a time that was scaled from a share of an epoch.
     """
@@ -103,7 +103,7 @@ def times(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return how many times as fast each step makes the loop: a row a step, a column a workload."""
+    """Return by what factor each step speeds up the loop: a row per step, a column per workload."""
     titles = dict(zip(frame["workload"], frame["title"], strict=True))
     return pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""The facts of the chapters on runs, a function a chapter."""
+"""The facts of the chapters on runs, a function per chapter."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def ranks(frame: pd.DataFrame, by: str) -> Facts:
     """Return which values of `by` have the best mean accuracy, the second best and the worst.
 
     `seeds` is how many runs each value has, as in "3 to 10". Means are in per cent; a run that
-    diverged at once has learnt nothing, and counts as guessing. `range` are the points from the
+    diverged at once has learned nothing, and counts as guessing. `range` are the points from the
     worst mean to the best, `seed_range` the most that two runs of one and the same value differ by.
     """
     accuracy = 100 * frame["validation_accuracy"]

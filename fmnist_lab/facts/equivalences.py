@@ -29,9 +29,9 @@ RESULTS = Path(__file__).with_name("again.json")
 def compared(
     names: list[str], pairs: Sequence[pd.DataFrame], confidence: float, corner: str
 ) -> pd.DataFrame:
-    """Return what a change of device or precision does, in points of accuracy, a row a setting.
+    """Return what a change of device or precision does, in points of accuracy, a row per setting.
 
-    pairs: of each setting, accuracies (fractions) with the change and without, a row a seed. Seed
+    pairs: of each setting, accuracies (fractions) with the change and without, a row per seed. Seed
     by seed: the `differences`, their `mean` with its interval, `low` to `high`, and `p`, that of
     equivalence within `MATERIAL` after Holm's correction (`verdicts.equivalence`); their standard
     deviation `sd` and that of the accuracies without, `sd of seeds`, which is what another seed
@@ -60,7 +60,7 @@ def in_points(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def precision() -> pd.DataFrame:
-    """Return what products in bfloat16 change, a row a network, with 90 % intervals."""
+    """Return what products in bfloat16 change, a row per network, with 90 % intervals."""
     names, pairs = [], []
     for each in (each for each in STUDIES.values() if each.swept == "precision"):
         accuracy = (
@@ -79,7 +79,7 @@ def config(entry: Mapping[str, Any]) -> Config:
 
 
 def again(path: Path = RESULTS) -> pd.DataFrame:
-    """Return what a device changes, a row a setting on a device, with 95 % intervals."""
+    """Return what a device changes, a row per setting on a device, with 95 % intervals."""
     published = {run.config: run for run in read_published().values()}
     groups: dict[tuple[str, Config], list[tuple[float | None, ...]]] = {}
     for entry in json.loads(path.read_text()):

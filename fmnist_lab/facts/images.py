@@ -37,7 +37,7 @@ def pixels(fashion: data.Data) -> Facts:
 
 
 def split(seed: int, counts: pd.DataFrame) -> Facts:
-    """Return what chance does to a split; `counts`: validation images, a row a seed."""
+    """Return what chance does to a split; `counts`: validation images, a row per seed."""
     held, every, share = VALIDATION_SIZE, IMAGES, 0.1
     left = (every - held) / (every - 1)  # drawn without replacement: the hypergeometric variance
     expected, sd = held * share, sqrt(held * share * (1 - share) * left)
@@ -162,7 +162,7 @@ def best_model(runs: Runs, found: Predictions) -> Facts:
 
 
 def classes(fashion: data.Data) -> pd.DataFrame:
-    """Return a row a class: its images, and mean, spread and background of their pixels."""
+    """Return a row per class: its images, and mean, spread and background of their pixels."""
     kinds = [fashion.images[fashion.labels == kind] for kind in range(10)]
     columns = {
         "training images": torch.bincount(fashion.labels).numpy(),
@@ -175,7 +175,7 @@ def classes(fashion: data.Data) -> pd.DataFrame:
 
 
 def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:
-    """Return how many validation images each class has: a row a seed."""
+    """Return how many validation images each class has: a row per seed."""
     rows = {
         seed: torch.bincount(fashion.labels[data.split(seed)[1]], minlength=10).numpy()
         for seed in sorted(seeds)

@@ -40,7 +40,7 @@ def identical(images: Tensor) -> list[list[int]]:
 def close_pairs(first: Tensor, second: Tensor, threshold: float) -> pd.DataFrame:
     """Find every pair of images, one of each set, that are at most `threshold` apart.
 
-    first: (n, 784), second: (m, 784). Returns a row a pair, the closest first: its indices
+    first: (n, 784), second: (m, 784). Returns a row per pair, the closest first: its indices
     `first` and `second` and its `distance`.
 
     No pair is missed: the mean of squares is at least the square of the mean, so two images are

@@ -33,7 +33,7 @@ PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILIN
 
 
 def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return one row a setting: validation accuracy, its standard deviation, gap, epochs, ends."""
+    """Return a row per setting: validation accuracy, its standard deviation, gap, epochs, ends."""
     rows = {}
     for value, group in frame.groupby(by, sort=False):
         accuracy = 100 * group["validation_accuracy"]
@@ -50,7 +50,7 @@ def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
-    """Return one row a setting: epochs, steps and seconds until validation accuracy is `target`.
+    """Return one row per setting: epochs, steps and seconds until validation accuracy is `target`.
 
     `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch;
     a dash stands where none does. There are seconds only if one kind of device trained all runs.
@@ -75,7 +75,7 @@ def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
 
 
 def tuning(*tunings: Tuning) -> pd.DataFrame:
-    """Return a row a setting: the rates its bracket has, the one chosen, and why no other is run.
+    """Return a row per setting: the rates its bracket has, the one chosen, and why no other is run.
 
     Of widths and depths, if no tuning studies are given.
     """
@@ -95,7 +95,7 @@ def tuning(*tunings: Tuning) -> pd.DataFrame:
 
 
 def bracketing() -> pd.DataFrame:
-    """Return a row a setting run at every rate: what brackets of its rates would have found.
+    """Return a row per setting run at every rate: what brackets of its rates would have found.
 
     A bracket is begun at each rate of the grid in turn. `rates run` is their mean number; `most
     lost`, in points, how far below the grid's best the worst choice of any start lies.
@@ -126,7 +126,7 @@ def bracketing() -> pd.DataFrame:
 
 
 def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
-    """Return a row a claim: the interval of its first verdict, for our images and for others.
+    """Return a row per claim: the interval of its first verdict, for our images and for others.
 
     Of the published runs, if no claims are given. Those are left out whose interval is not that
     of a mean over seeds.
@@ -216,7 +216,7 @@ def fixed() -> pd.DataFrame:
 
 
 def parameters(folder: Path = Path()) -> pd.DataFrame:
-    """Return a row a parameter of the chapters' parameters cells: what it is, and its defaults.
+    """Return a row per parameter of the chapters' parameters cells: what it is, and its defaults.
 
     `folder` holds the notebooks. Read as papermill reads them: `name: type = literal  # help`.
     """
@@ -238,7 +238,7 @@ def parameters(folder: Path = Path()) -> pd.DataFrame:
 
 
 def machines() -> pd.DataFrame:
-    """Return a row a kind of machine that trained published runs: versions, runs and hours."""
+    """Return a row per kind of machine that trained published runs: versions, runs and hours."""
     kinds: dict[tuple[str, ...], list[Run]] = {}
     for run in read_published().values():
         there = run.environment
@@ -253,7 +253,7 @@ def machines() -> pd.DataFrame:
 
 
 def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Return how many pairs are at most so far apart, a row a fifth of the threshold."""
+    """Return how many pairs are at most so far apart, a row per fifth of the threshold."""
     rows = {}
     for step in (threshold * n / 5 for n in range(1, 6)):
         close = pairs[pairs["distance"] <= step]

@@ -46,7 +46,7 @@ def curves(
     backdrop: Iterable[Run] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a metric against "epoch", "step", "seconds" or another metric, a line a value of `by`.
+    """Draw a metric against "epoch", "step", "seconds" or another metric, a line per value of `by`.
 
     A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
     from lowest to highest; `backdrop` runs are drawn in grey behind. An axis of accuracies leaves
@@ -103,7 +103,7 @@ def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, 
 
 
 def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy") -> list[Axes]:
-    """Draw training and validation "accuracy" or "loss" by epoch, a panel a value of `by`.
+    """Draw training and validation "accuracy" or "loss" by epoch, a panel per value of `by`.
 
     Lines are means over seeds up to the epoch where the first stopped, bands reach from lowest to
     highest; on training images they are thin and pale. Panels share the epochs' axis; accuracies
@@ -166,7 +166,7 @@ def fit(
     low: float = 0.8,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw validation against training accuracy, a point an epoch, a line a value of `by`.
+    """Draw validation against training accuracy, a point per epoch, a line per value of `by`.
 
     Shown is what lies above `low`, a fraction; on the thin diagonal the two are equal. Training
     accuracy is a running mean over the epoch, so early points may lie above the diagonal.
@@ -213,7 +213,7 @@ def after_best(
     backdrop: Iterable[Run] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a metric around the best epoch, in % above its value there, a line a value of `by`.
+    """Draw a metric around the best epoch, in % above its value there, a line per value of `by`.
 
     Runs are laid on each other at their best epochs and shown from `before` epochs earlier on. A
     line is the mean over the seeds that have the epoch, with a band from lowest to highest; a
@@ -237,7 +237,7 @@ def after_best(
 
 
 def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
-    """Return a metric in % above its value at the best epoch: a row an epoch, a column a run.
+    """Return a metric in % above its value at the best epoch: a row per epoch, a column per run.
 
     The index counts epochs from the best one, from -`before` on; NaN where a run has none. Runs
     that ended at their best epoch, or have none, are left out.
@@ -288,7 +288,7 @@ def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
 
 
 def jumps(runs: Sequence[Run]) -> list[Axes]:
-    """Draw each run's validation loss at the two largest rates, a panel a rate."""
+    """Draw each run's validation loss at the two largest rates, a panel per rate."""
     largest = sorted({run.config.learning_rate for run in runs})[-2:]
     drawn = panels(max(1, len(largest)), sharex=True, sharey=True)
     for ax, rate in zip(drawn, largest, strict=False):

@@ -87,9 +87,9 @@ def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Ax
 def class_counts(
     counts: pd.DataFrame, chosen: int, *, expected: float, sd: float, ax: Axes | None = None
 ) -> Axes:
-    """Draw how many images of each class a split drew, a circle a seed.
+    """Draw how many images of each class a split drew, a circle per seed.
 
-    counts: a row a seed, a column a class. The band is `expected` plus and minus two `sd`; the
+    counts: a row per seed, a column per class. The band is `expected` plus and minus two `sd`; the
     `chosen` seed is filled.
     """
     ax = axes(ax, height=3.8)
@@ -106,7 +106,7 @@ def class_counts(
 
 
 def samples(fashion: Data, count: int, seed: int) -> Axes:
-    """Show `count` training images of each class, drawn by `seed`, a row a class."""
+    """Show `count` training images of each class, drawn by `seed`, a row per class."""
     random = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(fashion.labels), generator=random)
     shown = [order[fashion.labels[order] == kind][:count] for kind in range(10)]

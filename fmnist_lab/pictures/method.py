@@ -41,7 +41,7 @@ PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test imag
 def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw each run's accuracy as points above the mean of all, seed by seed.
 
-    `frame` holds one configuration, a row a run. The grey band is what would not matter.
+    `frame` holds one configuration, a row per run. The grey band is what would not matter.
     """
     ax = axes(ax)
     ax.axhspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
@@ -88,7 +88,7 @@ def luck(
 
 
 def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
-    """Draw which streams a seed's luck comes from, a row a stream or several together.
+    """Draw which streams a seed's luck comes from, a row per stream or several together.
 
     A mark is a part's share of the variance with its 95 % interval, of `facts.parts_of_luck`.
     """
@@ -107,7 +107,7 @@ def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
 def pairs(
     frame: pd.DataFrame, by: str, metric: str = "validation_accuracy", ax: Axes | None = None
 ) -> Axes:
-    """Draw a line a seed from setting to setting of `by`; lines that run side by side pair well.
+    """Draw a line per seed from setting to setting of `by`; lines that run side by side pair well.
 
     Seeds that lack a setting are left out.
     """
@@ -124,7 +124,7 @@ def pairs(
 def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
     """Draw what the rule says of examples: differences in points, one a seed; "above" is claimed.
 
-    A row an example: its mean with the 95 % interval, and the verdict on it.
+    A row per example: its mean with the 95 % interval, and the verdict on it.
     """
     ax = effects(list(examples), 0.62, "A minus B, accuracy (points)", ax)
     for row, differences in enumerate(examples.values()):
@@ -140,7 +140,7 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
 
 
 def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw differences of bfloat16 from float32, a row a network of `facts.precision`.
+    """Draw differences of bfloat16 from float32, a row per network of `facts.precision`.
 
     A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
     one-sided tests at 5 % show equivalence where the bar lies inside (Lakens 2017).
@@ -176,7 +176,7 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
-    """Draw how many epochs the runs of the report's settings trained, a row a setting.
+    """Draw how many epochs the runs of the report's settings trained, a row per setting.
 
     The settings are those that claim C4 is judged by; a setting without a run has an empty row.
     """

@@ -39,7 +39,7 @@ def matrix(
 
 
 def reliability(found: Predictions, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against confidence, a line a run.
+    """Draw accuracy against confidence, a line per run.
 
     A marker's area is the bin's share of the images. Below the diagonal a run is surer than it
     is right.

@@ -131,9 +131,9 @@ def beside_reported(frame: pd.DataFrame, backdrop: pd.DataFrame) -> Axes:
 
 
 def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against learning rate, a line a value of `by`.
+    """Draw accuracy against learning rate, a line per value of `by`.
 
-    `frame` holds a row a run. A point is the mean over seeds, its bar reaches from the lowest
+    `frame` holds a row per run. A point is the mean over seeds, its bar reaches from the lowest
     seed to the highest.
     """
     ax = axes(ax)
@@ -158,7 +158,7 @@ def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> dict[Any, int]:
 def at_own_rates(name: str) -> list[Axes]:
     """Draw what a study's comparison owes to its one learning rate, from the published runs.
 
-    Left: accuracy against the rate, a line a setting, its chosen rate ringed and the study's own
+    Left: accuracy against the rate, a line per setting, its chosen rate ringed and the study's own
     dashed. Right, which names the settings and their rates: the means at the one rate, hollow, and
     at the chosen ones, with 95 % intervals. What lies below the lowest mean is cut off; softmax
     regression, far below, is left out.
@@ -238,7 +238,7 @@ def beside_printed(
     *,
     centred: bool = False,
 ) -> Axes:
-    """Draw runs beside the figures that a report prints, a row a measure; all are fractions.
+    """Draw runs beside the figures that a report prints, a row per measure; all are fractions.
 
     A circle is a run, the bar is where 95 % of single runs would fall (`FEWEST` runs or more), a
     diamond is a printed figure. What is `centred` is drawn in points from the runs' mean.

@@ -31,7 +31,7 @@ def number(value: float) -> str:
 
 
 def speed(frame: pd.DataFrame, *, columns: int = 2) -> list[Axes]:
-    """Draw seconds an epoch by trainer on a log axis, a panel a workload; return the panels.
+    """Draw seconds an epoch by trainer on a log axis, a panel per workload; return the panels.
 
     `frame` is a table of `facts.benchmark.medians`. Every trainer has a circle, ours a filled
     diamond, at the median, on a line from its fastest epoch to its slowest, and how many times our

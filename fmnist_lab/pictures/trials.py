@@ -28,7 +28,7 @@ def budgets(tuned: Mapping[str, Iterable[Run]]) -> list[Axes]:
 
 
 def budget(runs: Iterable[Run], *, by: str, ax: Axes | None = None) -> Axes:
-    """Draw the best validation accuracy to expect of a number of trials, a line a value of `by`.
+    """Draw the best validation accuracy to expect of a number of trials, a line per value of `by`.
 
     A trial is one of the runs, drawn at random: a learning rate of the grid, at one seed.
     """

@@ -82,7 +82,7 @@ class Ledger:
 
 
 class Log:
-    """The log of readings, rules and looks as a page shows it; a terminal gets a line an entry."""
+    """The log of readings, rules and looks as a page shows it; a terminal gets a line per entry."""
 
     def __repr__(self) -> str:
         return "\n".join(f"{entry.date} {entry.what}" for entry in LOG)
@@ -114,7 +114,7 @@ def log_row(entry: Entry) -> str:
 
 @dataclass(frozen=True)
 class Wall:
-    """All verdicts at a glance, as links: a tile a claim that leads to the figure that shows it."""
+    """All verdicts at a glance, as links: a tile per claim, leading to its figure."""
 
     found: Mapping[str, Judgement]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from .records import damaged, unsealed
 
-FOLDER = Path(__file__).parent / "trials"  # of the published trials, a file a recipe
+FOLDER = Path(__file__).parent / "trials"  # of the published trials, a file per recipe
 # By name: `title`, `cite` (keys of book/references.bib) and the settings.
 RECIPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 

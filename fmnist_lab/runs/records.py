@@ -31,7 +31,7 @@ LONGEST_FAULT = 500  # characters of what is said of a damaged file
 
 
 class RecordError(PlainError):
-    """A file or a store that cannot be read, written or believed."""
+    """A file or a store that cannot be read, written or trusted."""
 
 
 class AbsentError(RecordError):
@@ -63,12 +63,12 @@ def own_folder(name: str) -> Path:
 
 
 def unusable(fault: Exception) -> RecordError:
-    """Return what is said of a store that cannot be read, written or locked."""
+    """Return the message for a store that cannot be read, written or locked."""
     return RecordError(f"the store {home()} cannot be used: {why(fault)}.")
 
 
 def why(fault: Exception) -> str:
-    """Return what the system says of a fault, without its number and the file's name."""
+    """Return the system's message for a fault, without its number and the file's name."""
     return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
 
 
@@ -78,11 +78,11 @@ def own_path(identity: str) -> Path:
 
 
 def save(run: Run) -> None:
-    """Write a run into the user's own store, so that it is there whole or not at all.
+    """Write a run into the user's own store, whole or not at all.
 
-    One process writes at a time. So all can write to one name first, and what a killed one left
-    there the next overwrites. Raises `RecordError` if it cannot be written; then nothing is there
-    that was not before.
+    One process writes at a time, so all can first write to the same name, and the next overwrites
+    what a killed one left there. Raises `RecordError` if the run cannot be written; the store is
+    then as it was.
     """
     own_folder("runs")
     try:
@@ -112,7 +112,7 @@ def load(config: Config, keep: frozenset[str] = frozenset()) -> Run | None:
         except OSError as other:
             raise RecordError(f"{fault} It cannot be set aside: {why(other)}.") from other
         warnings.warn(
-            f"{fault} It is kept as {aside.name}, the run will be repeated.", stacklevel=2
+            f"{fault} It is kept as {aside.name}; the run will be repeated.", stacklevel=2
         )
     known = (own, read_published().get(identity))
     return next((run for run in known if run is not None and run.holds(keep)), None)
@@ -140,28 +140,28 @@ def sealed(text: str) -> str:
 
 
 def decode(line: bytes) -> Run:
-    """Read what `encode` wrote. Raises `ValueError` if a single byte is another."""
+    """Read what `encode` wrote. Raises `ValueError` if a single byte differs."""
     return Run.from_dict(unsealed(line))
 
 
 def unsealed(line: bytes) -> Any:
-    """Return what `sealed` was given, read. Raises `ValueError` if a single byte is another."""
+    """Return, parsed, what `sealed` was given. Raises `ValueError` if a single byte differs."""
     if line.count(b",") > MOST_ENTRIES:
         raise ValueError(f"it has more than {MOST_ENTRIES:,} entries")
     text = line.decode()
     record = parse(text)
     if not isinstance(record, dict) or "run" not in record:
-        raise ValueError("it is no record of a run")
+        raise ValueError("it is not a record of a run")
     if sealed(canonical(record["run"])) != text:
-        raise ValueError("its checksum does not fit")
+        raise ValueError("its checksum does not match")
     return record["run"]
 
 
 def parse(text: str) -> Any:
-    """Return what JSON says. Raises `ValueError` for text that is none, strictly read."""
+    """Parse JSON strictly. Raises `ValueError` for any other text."""
 
     def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no number of JSON")
+        raise ValueError(f"{name} is not a JSON number")
 
     try:
         return json.loads(text, parse_constant=refuse)
@@ -170,7 +170,7 @@ def parse(text: str) -> Any:
 
 
 def read_own(path: Path) -> Run:
-    """Read a file of the user's own store, which has the name of the run it holds.
+    """Read a file of the user's own store, which is named after the run it holds.
 
     Raises as `read_lines` does, and `DamagedError` if it holds another run.
     """
@@ -205,7 +205,7 @@ def read_lines(path: Path) -> list[Run]:
 
 
 def damaged(where: str, fault: str) -> DamagedError:
-    """Return what is said of a damaged file or line, in one sentence."""
+    """Return the message for a damaged file or line, in one sentence."""
     said = "; ".join(fault.splitlines()).rstrip(".")
     cut = "…" * (len(said) > LONGEST_FAULT)
     return DamagedError(f"{where} is damaged: {said[:LONGEST_FAULT]}{cut}.")
@@ -214,7 +214,7 @@ def damaged(where: str, fault: str) -> DamagedError:
 def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
     """Read every run below a folder: own-store files (.json) and published files (.jsonl).
 
-    Returns the runs and one sentence for each that is refused: damaged, or of other data.
+    Returns the runs and one sentence for each refused run: damaged, or trained on other data.
     Raises `RecordError` if there is no such file at all.
     """
     runs: list[Run] = []
@@ -239,7 +239,7 @@ def read_folder(folder: Path) -> tuple[list[Run], list[str]]:
 def read_published() -> dict[str, Run]:
     """Return the published runs by identity.
 
-    Raises `RecordError` if a file is damaged, or is not the one that the folder's list names.
+    Raises `RecordError` if a file is damaged or differs from the one the folder's list names.
     """
     runs: dict[str, Run] = {}
     for path in sorted(PUBLISHED.glob("*.jsonl")):
@@ -251,8 +251,8 @@ def read_published() -> dict[str, Run]:
         listed = b""  # as if it named no file
     if listed != sums(PUBLISHED).encode():
         raise RecordError(
-            f"{PUBLISHED} does not hold the files that its {SUMS} lists: install the package anew;"
-            f" who merged published runs writes it anew: sha256sum *.jsonl > {SUMS}."
+            f"{PUBLISHED} does not hold the files that its {SUMS} lists: reinstall the package;"
+            f" after merging published runs, rewrite the list: sha256sum *.jsonl > {SUMS}."
         )
     return runs
 
@@ -260,8 +260,8 @@ def read_published() -> dict[str, Run]:
 def write_lines(path: Path, runs: Iterable[Run]) -> None:
     """Write runs in the published form: a record a line, sorted by their settings, then their seed.
 
-    The folder's list of checksums, in the form of `sha256sum`, is written anew. Raises
-    `RecordError` if the disk does not let us; the file then is as it was.
+    Rewrites the folder's list of checksums, in the form of `sha256sum`. Raises `RecordError` if
+    that fails; the file is then as it was.
     """
 
     def key(run: Run) -> tuple[str, int]:
@@ -284,7 +284,7 @@ def sums(folder: Path) -> str:
 
 
 def fuller(run: Run, other: Run | None) -> Run:
-    """Return `run`, with the parts that it lacks and the same training recorded elsewhere has."""
+    """Return `run` with the parts it lacks, taken from another record of the same training."""
     if other is None or run.keeping() != other.keeping():
         return run
     return replace(run, **{part: getattr(run, part) or getattr(other, part) for part in PARTS})

@@ -43,7 +43,7 @@ def canonical(value: Any) -> str:
 class Run:
     """One finished training.
 
-    `history` holds one number an epoch: `train_loss` and `train_accuracy` are running means over
+    `history` holds one number per epoch: `train_loss` and `train_accuracy` are running means over
     the epoch's batches, each taken before its step; `validation_*` are taken at the epoch's end;
     `seconds` is the run's share of its stack's wall time. None stands where a number is not
     finite. Accuracies are fractions in [0, 1].
@@ -110,7 +110,7 @@ class Run:
         return self._kept("weights", np.float32, MOST_PARAMETERS)
 
     def _kept(self, part: str, dtype: type, count: int) -> np.ndarray:
-        """Return a bulky part's numbers, `count` of them at most."""
+        """Return at most `count` numbers of a bulky part."""
         if (packed := getattr(self, part)) is None:
             raise ValueError(f"run {self.id} was stored without its {part.replace('_', ' ')}.")
         return unpack(packed, dtype, count)
@@ -126,7 +126,7 @@ class Run:
         return replace(self, **dropped)
 
     def agrees(self, other: Run) -> bool:
-        """Return whether both say the same of one training, times and machine aside."""
+        """Return whether both record the same training, apart from times and machine."""
         mine, theirs = (
             replace(run.keeping(), environment={}, history=run.history | {"seconds": []})
             for run in (self, other)
@@ -134,9 +134,9 @@ class Run:
         return mine == theirs
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as JSON can say it.
+        """Return the run as plain JSON values.
 
-        Hyperparameters at their default are left out: one added later changes no line.
+        Hyperparameters at their defaults are left out, so adding one later changes no line.
         """
         stored = {**asdict(self), "config": self.config.identity()}
         return {"schema": SCHEMA, "id": self.id, **stored}
@@ -145,23 +145,23 @@ class Run:
     def from_dict(cls, record: Any) -> Run:
         """Read what `to_dict` returned; it may come from anywhere.
 
-        Raises `ValueError` if the schema is another, the identity does not fit the content or the
-        content is none that a training leaves.
+        Raises `ValueError` if the schema differs, the identity does not fit the content, or no
+        training leaves such content.
         """
         given = record if isinstance(record, dict) else {}
         identity = given.get("id")
         if not is_digest(identity) or not isinstance(given.get("config"), dict):
-            raise ValueError("it is no record of a run")
+            raise ValueError("it is not a record of a run")
         if given.get("schema") != SCHEMA:
             schema = shown(given.get("schema"))
             raise ValueError(f"run {identity} has schema {schema}; this version reads {SCHEMA}.")
         names = tuple(each.name for each in fields(cls))
         values = {name: value for name, value in given.items() if name not in ("schema", "id")}
         if not set(names) - set(PARTS) <= values.keys() <= set(names):
-            raise ValueError(f"run {identity} has other fields than {', '.join(names)}.")
+            raise ValueError(f"run {identity} must have exactly the fields {', '.join(names)}.")
         run = cls(**values | {"config": Config.from_dict(given["config"])})
         if run.id != identity:
-            raise ValueError(f"run {identity} says it is another: its content hashes to {run.id}.")
+            raise ValueError(f"run {identity} does not fit its content, which hashes to {run.id}.")
         if fault := next(faults(run), None):
             raise ValueError(f"run {identity}: {fault}")
         return run
@@ -173,21 +173,21 @@ def is_digest(value: Any) -> bool:
 
 
 def faults(run: Run) -> Iterator[str]:
-    """Yield what no training leaves behind: numbers and texts that a page must not show."""
+    """Yield a sentence for each value that no training leaves and no page may show."""
     if not is_digest(run.data):
         yield f"data is {shown(run.data)}; it must be a digest of 16 hex digits."
     for name, values in {"best": run.best, "last": run.last}.items():
         if not isinstance(values, dict) or not values.keys() <= set(METRICS):
-            yield f"{name} has other entries than {', '.join(METRICS)}."
+            yield f"{name} must have exactly the entries {', '.join(METRICS)}."
         else:
             yield from (f"{name} {fault}" for fault in _out_of_range(values.items()))
     history = run.history if isinstance(run.history, dict) else {}
     lists = list(history.values())
     most = run.config.epochs
     if set(history) != set(HISTORY) or not all(isinstance(values, list) for values in lists):
-        yield f"its history has other lists than {', '.join(HISTORY)}."
+        yield f"its history must have exactly the lists {', '.join(HISTORY)}."
     elif {len(values) for values in lists} != {run.epochs} or run.epochs > most:
-        yield f"its history has not as many numbers of each kind, or more than {most}."
+        yield f"its history's lists differ in length, or have more than {most} numbers."
     elif (
         run.config.schedule != "constant" and run.epochs != most and run.stopped_by != "divergence"
     ):
@@ -206,7 +206,7 @@ def faults(run: Run) -> Iterator[str]:
     if not (plain and short and isinstance(told.get("device"), str | None)):
         yield f"its environment holds more than numbers and lines of {LONGEST_LINE} characters."
     if not all(isinstance(getattr(run, part), str | None) for part in PARTS):
-        yield f"one of {', '.join(PARTS)} is no text."
+        yield f"one of {', '.join(PARTS)} is not text."
 
 
 def _out_of_range(values: Iterable[tuple[str, Any]]) -> Iterator[str]:
@@ -226,7 +226,7 @@ def pack(values: np.ndarray) -> str:
 def unpack(text: str, dtype: type, count: int) -> np.ndarray:
     """Return the array of at most `count` numbers that `pack` was given; else raise `ValueError`.
 
-    Not a byte more is decompressed, whatever the text would grow to.
+    No more bytes than that are decompressed, however much the text would expand to.
     """
     size = count * np.dtype(dtype).itemsize
     try:
@@ -235,5 +235,5 @@ def unpack(text: str, dtype: type, count: int) -> np.ndarray:
     except (ValueError, zlib.error) as error:
         raise ValueError(f"a packed part is damaged: {error}") from None
     if len(content) > size or not stream.eof:
-        raise ValueError(f"a packed part is no array of at most {count:,} numbers")
+        raise ValueError(f"a packed part is not an array of at most {count:,} numbers")
     return np.frombuffer(content, dtype)

@@ -21,7 +21,7 @@ class Runs(UserList[Run]):
         return f"<{len(self)} run{'s' * (len(self) != 1)}: see table()>"
 
     def table(self) -> pd.DataFrame:
-        """Return one row a run: its hyperparameters, outcome and metrics at the best epoch.
+        """Return one row per run: its hyperparameters, outcome and metrics at the best epoch.
 
         Accuracies are fractions; `gap` is train minus validation accuracy at the best epoch,
         `last_*` are metrics after the last epoch; `seconds` is training time.

@@ -148,7 +148,7 @@ def connect(address: str) -> Iterator[Cluster]:
         except (CancelledError, CommClosedError):
             raise ClusterError(
                 f"the connection to the scheduler {address} was lost. "
-                "Finished runs are kept; the same command continues."
+                "Finished runs are kept; run the same command to continue."
             ) from None
 
 

@@ -263,7 +263,7 @@ def test_a_damaged_record_is_set_aside_with_a_warning_and_its_run_counts_as_miss
     path.write_bytes(content)
     warned = (
         rf"^{re.escape(str(path))}(, line \d+,)? is damaged: .*\. "  # a byte may end a line
-        rf"It is kept as {run.id}\.damaged, the run will be repeated\.$"
+        rf"It is kept as {run.id}\.damaged; the run will be repeated\.$"
     )
     with pytest.warns(UserWarning, match=warned):
         assert records.load(CONFIG) is None
@@ -280,7 +280,7 @@ def test_a_record_that_was_changed_fits_its_checksum_no_longer(run):
     record = json.loads(path.read_text())
     record["run"]["history"]["seconds"][0] += 1e-9
     path.write_text(json.dumps(record))
-    sentence = f"^{re.escape(str(path))} is damaged: its checksum does not fit.$"
+    sentence = f"^{re.escape(str(path))} is damaged: its checksum does not match.$"
     with pytest.raises(RecordError, match=sentence):
         records.read_own(path)
 
@@ -335,7 +335,9 @@ def test_what_is_no_file_is_set_aside_as_a_damaged_record_is(run, no_file):
     path = records.own_path(run.id)
     path.unlink()
     no_file(path)
-    with pytest.warns(UserWarning, match=r"is damaged: it is no file\. It is kept as .*\.damaged"):
+    with pytest.warns(
+        UserWarning, match=r"is damaged: it is not a file\. It is kept as .*\.damaged"
+    ):
         assert records.load(CONFIG) is None
     records.save(run)
     assert records.load(CONFIG) == run
@@ -629,7 +631,7 @@ def test_a_list_that_is_not_of_the_folders_files_is_told(how, many, published):
 
 def test_a_published_file_that_is_none_is_told_and_not_waited_for(published, no_file):
     no_file(published / "study.jsonl")
-    with pytest.raises(RecordError, match=r"study.jsonl is damaged: it is no file\.$"):
+    with pytest.raises(RecordError, match=r"study.jsonl is damaged: it is not a file\.$"):
         records.read_published()
 
 

@@ -108,7 +108,7 @@ def test_a_packed_part_that_is_damaged_or_too_long_is_refused(text):
 def test_a_compressed_bomb_is_not_unpacked(run):
     bomb = pack(np.zeros(2**27, np.uint8))  # 128 MB in 130 kB
     tracemalloc.start()
-    with pytest.raises(ValueError, match="no array of at most 20,000 numbers"):
+    with pytest.raises(ValueError, match="not an array of at most 20,000 numbers"):
         replace(run, predictions=bomb).test_predictions()
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
@@ -144,19 +144,19 @@ def test_a_run_of_another_schema_is_refused(run):
 def test_a_run_whose_content_was_changed_is_refused(run, was, becomes):
     assert was in written(run)
     with pytest.raises(
-        ValueError, match=f"^run {run.id} says it is another: its content hashes to [0-9a-f]{{16}}"
+        ValueError, match=f"^run {run.id} does not fit its content, which hashes to [0-9a-f]{{16}}"
     ):
         read(written(run).replace(was, becomes))
 
 
 def test_a_run_under_anothers_name_is_refused(run):
-    with pytest.raises(ValueError, match=f"its content hashes to {run.id}.$"):
+    with pytest.raises(ValueError, match=f"its content, which hashes to {run.id}.$"):
         read(written(run).replace(run.id, "0" * 16))
 
 
 @pytest.mark.parametrize("text", ["3", '"run"', "null", "[]", "{}", '{"schema":1}', '[{"id":1}]'])
 def test_json_that_is_no_run_is_refused_as_such(text):
-    with pytest.raises(ValueError, match=r"^it is no record of a run$"):
+    with pytest.raises(ValueError, match=r"^it is not a record of a run$"):
         read(text)
 
 
@@ -182,10 +182,10 @@ def test_a_stored_config_is_checked_like_any_other(run, change, sentence):
         (("history", "train_accuracy"), [1.0000000000000002, 0], "it must be a fraction."),
         (("last", "test_loss"), -5e-324, "last test_loss is -5e-324; it must be a number of at"),
         (("last", "test_loss"), "<b>", "last test_loss is '<b>'; it must be a number of "),
-        (("best", "luck"), 1, "best has other entries than train_loss, "),
-        (("best",), [], "best has other entries than train_loss, "),
-        (("history",), {}, "its history has other lists than train_loss, "),
-        (("history", "seconds"), [1.0], "its history has not as many numbers of each"),
+        (("best", "luck"), 1, "best must have exactly the entries train_loss, "),
+        (("best",), [], "best must have exactly the entries train_loss, "),
+        (("history",), {}, "its history must have exactly the lists train_loss, "),
+        (("history", "seconds"), [1.0], "its history's lists differ in length"),
         (("history", "seconds"), [1.0, True], "history of seconds is True; it must be a number of"),
         (("best_epoch",), 3, "best_epoch is 3; it must be from 0 to 2"),
         (("best_epoch",), -1, "best_epoch is -1; it must be from 0 to 2"),
@@ -195,10 +195,10 @@ def test_a_stored_config_is_checked_like_any_other(run, change, sentence):
         (("environment", "device"), {}, "its environment holds more than numbers and lines of"),
         (("environment", "device"), True, "its environment holds more than numbers and lines of"),
         (("environment", "torch"), "\x1b[31m", "its environment holds more than numbers and lines"),
-        (("predictions",), 3, "one of predictions, step_losses, weights is no text"),
-        (("extra",), 3, "has other fields than config, data, history, stopped_by, best_epoch, "),
-        (("id",), "\x1b[31m", "it is no record of a run"),
-        (("config",), [], "it is no record of a run"),
+        (("predictions",), 3, "one of predictions, step_losses, weights is not text"),
+        (("extra",), 3, "must have exactly the fields config, data, history, stopped_by, "),
+        (("id",), "\x1b[31m", "it is not a record of a run"),
+        (("config",), [], "it is not a record of a run"),
     ],
 )  # fmt: skip
 def test_what_no_training_leaves_behind_is_refused(run, path, value, sentence):
@@ -215,7 +215,9 @@ def test_what_no_training_leaves_behind_is_refused(run, path, value, sentence):
 def test_a_run_that_lacks_what_every_run_has_is_refused(run, field):
     stored = run.to_dict()
     del stored[field]
-    with pytest.raises(ValueError, match=f"^run {run.id} has other fields than config, data, "):
+    with pytest.raises(
+        ValueError, match=f"^run {run.id} must have exactly the fields config, data, "
+    ):
         Run.from_dict(stored)
 
 
@@ -255,7 +257,7 @@ def test_a_history_has_as_many_epochs_as_its_config_allows_and_no_more(made_up_r
     full = made_up_run(Config(epochs=2), epochs=2)
     assert Run.from_dict(full.to_dict()) == full
     longer = made_up_run(Config(epochs=2), epochs=3)
-    with pytest.raises(ValueError, match=r"not as many numbers of each kind, or more than 2\.$"):
+    with pytest.raises(ValueError, match=r"lists differ in length, or have more than 2 numbers\.$"):
         Run.from_dict(longer.to_dict())
 
 
@@ -270,7 +272,7 @@ def test_a_history_has_as_many_epochs_as_its_config_allows_and_no_more(made_up_r
 def test_a_bulky_part_has_as_many_numbers_as_it_may_and_no_more(run, part, ask, most, monkeypatch):
     monkeypatch.setattr("fmnist_lab.runs.run.MOST_PARAMETERS", 9)
     ask(replace(run, **{part: pack(most)}))
-    with pytest.raises(ValueError, match=f"no array of at most {len(most):,} numbers$"):
+    with pytest.raises(ValueError, match=f"not an array of at most {len(most):,} numbers$"):
         ask(replace(run, **{part: pack(np.resize(most, len(most) + 1))}))
 
 

@@ -265,7 +265,7 @@ def test_a_scheduler_that_is_lost_ends_the_sweep_with_a_sentence_and_finished_ru
         sweep.sweep(configs, scheduler=address, progress=False)
     assert str(caught.value) == (
         f"the connection to the scheduler {address} was lost. "
-        "Finished runs are kept; the same command continues."
+        "Finished runs are kept; run the same command to continue."
     )
     assert records.find(configs)[0].config == configs[0]
     trial.found("a scheduler that is lost ends the sweep with a sentence; finished runs are kept")

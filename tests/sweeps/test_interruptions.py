@@ -185,7 +185,7 @@ def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
         assert said.startswith(f"Training {len(configs)} run(s) on cpu: ")
         assert f"/{len(configs)} runs [" in said
         if kind == "ctrl-c":
-            last = "Stopped. Finished runs are kept; the same command continues.\n"
+            last = "Stopped. Finished runs are kept; run the same command to continue.\n"
             assert said.endswith(last)
         before = kept(home)
         kept_on += len(before)
@@ -226,7 +226,7 @@ def test_a_sweep_stopped_while_its_processes_start_ends_at_once_and_leaves_none(
         assert not left
         assert process.returncode == 130, said
         assert "Traceback" not in said
-        assert said.endswith("Stopped. Finished runs are kept; the same command continues.\n")
+        assert said.endswith("Stopped. Finished runs are kept; run the same command to continue.\n")
         assert not kept(home)
     trial.found(f"ctrl-c while its processes start, {times} times: it ended and left none")
 

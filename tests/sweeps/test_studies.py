@@ -78,7 +78,7 @@ def test_a_study_has_every_setting_at_every_seed_once(study):
     ("name", "sentence"),
     [
         ("widht", "there is no study 'widht': did you mean 'width'?"),
-        ("xyz", f"there is no study 'xyz': known are {', '.join(STUDIES)}."),
+        ("xyz", f"there is no study 'xyz': choose from {', '.join(STUDIES)}."),
     ],
 )
 def test_an_unknown_study_is_answered_with_those_there_are(name, sentence):
@@ -227,7 +227,7 @@ KNOWN = (
         ({"depth": []}, "depth is []; give one value, no list."),
         *(({"seeds": n}, f"seeds is {n!r}; {RULE}") for n in (0, -1, 1001, 2.5, True, "3", None)),
         *(({"seeds": n}, f"seeds is {n!r}; {RULE}") for n in ([], [-1], [0, 2.5], [True], ["3"])),
-        ({"seed": 3}, f"there is no parameter 'seed': known are {', '.join(KNOWN)}."),
+        ({"seed": 3}, f"there is no parameter 'seed': choose from {', '.join(KNOWN)}."),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(given, sentence):

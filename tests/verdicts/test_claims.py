@@ -614,8 +614,8 @@ def test_every_verdict_has_a_symbol_of_its_own():
 @pytest.mark.parametrize(
     ("ask", "sentence"),
     [
-        (lambda: claims.box("W9"), "there is no claim 'W9': known are L1, L2, D1"),
-        (lambda: claims.boxes("W1", "W9"), "there is no claim 'W9': known are L1, L2, D1"),
+        (lambda: claims.box("W9"), "there is no claim 'W9': choose from L1, L2, D1"),
+        (lambda: claims.boxes("W1", "W9"), "there is no claim 'W9': choose from L1, L2, D1"),
         (lambda: claims.judge("widht"), "there is no chapter 'widht': did you mean 'width'?"),
     ],
 )
