@@ -53,8 +53,8 @@ class Recipe:
     def of(cls, name: str) -> Recipe:
         """Return one of the package's recipes."""
         names = {field.name for field in fields(cls)}
-        given = {key: value for key, value in RECIPES[name].items() if key in names}
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+        given: dict[str, Any] = {k: v for k, v in RECIPES[name].items() if k in names}
+        return cls(**given | {k: tuple(v) for k, v in given.items() if isinstance(v, list)})
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the numbers, as JSON has it."""
@@ -98,9 +98,10 @@ def network(recipe: Recipe, seeds: Sequence[int], inputs: int = 784) -> nn.Seque
             members = [weights(recipe, inputs, layer, draw) for draw in draws]
             layers.append(Linear(*map(torch.stack, zip(*members, strict=True))))
             inputs = layer
+        elif isinstance(layer, float):
+            layers.append(nn.Dropout(layer))
         else:
-            dropout = isinstance(layer, float)
-            layers.append(nn.Dropout(layer) if dropout else nn.ReLU())
+            layers.append(nn.ReLU())
     return nn.Sequential(*layers)
 
 

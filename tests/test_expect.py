@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from fmnist_lab import expected
-from fmnist_lab.facts.expected import everything
+from fmnist_lab.facts.expected import everything, expected
 from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.browser

@@ -35,6 +35,7 @@ def by_pytorch(recipe: recipes.Recipe, data: Data) -> tuple[nn.Sequential, list[
         else:
             layers.append(nn.ReLU())
     network, accuracies = nn.Sequential(*layers), []
+    optimizer: torch.optim.Optimizer
     if recipe.optimizer == "adam":
         optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate, eps=recipe.epsilon)
     else:
@@ -120,7 +121,7 @@ def test_a_damaged_file_of_trials_is_named_in_one_sentence(tmp_path, change):
 def test_the_command_publishes_what_is_missing_and_goes_on_where_it_stopped(
     tmp_path, small, monkeypatch, capsys
 ):
-    monkeypatch.setattr(recipes.data, "load", lambda: small)
+    monkeypatch.setattr("fmnist_lab.data.load", lambda: small)
     recipe = replace(recipes.Recipe.of("no_activation"), epochs=1)
     monkeypatch.setattr(recipes.Recipe, "of", lambda name: recipe)
     recipes.main(["no_activation", "--to", str(tmp_path)])

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmnist_lab import expected, pictures, study
+from fmnist_lab import pictures
 from fmnist_lab.config import ConfigError
-from fmnist_lab.facts.expected import IMAGES, Expected, everything
+from fmnist_lab.facts.expected import IMAGES, Expected, everything, expected
+from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts.statistics import prediction_interval
 
 REASONS = {"above": ["It is training.", "Other images."], "below": ["The rate."]}
@@ -67,9 +68,8 @@ def test_a_setting_without_runs_is_refused_in_one_sentence(name, images):
 
 def test_a_published_setting_is_placed_by_its_own_runs():
     name = "cross_entropy,1,128,256,2.05e-4,float32"
-    runs = [
-        run.best["test_accuracy"] for run in study("loss").vary(loss="cross_entropy").recorded()
-    ]
+    recorded = study("loss").vary(loss="cross_entropy").recorded()
+    runs = [run.best["test_accuracy"] or 0.0 for run in recorded]
     found = expected(name)
     assert found.runs == sorted(runs)
     span = prediction_interval(runs)
