@@ -31,7 +31,8 @@ class Figure:
     @property
     def kind(self) -> str:
         """Which accuracy it is, as in "test, epoch 5, mean of 13"."""
-        epoch = f"epoch {self.epoch}" if self.epoch else "the best"
+        best = "the best of its runs" if self.own else "the best epoch"
+        epoch = f"epoch {self.epoch}" if self.epoch else best
         many = f", mean of {len(self.copies)}" if self.copies else ""
         return f"{self.metric.partition('_')[0]}, {epoch}{many}"
 
