@@ -16,6 +16,7 @@ from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import DEPTH_TUNING, WIDTH_TUNING, study
 from fmnist_lab.training.shapes import INPUT_DIM, parameter_count
 from fmnist_lab.verdicts import expected_maximum, paired_difference
+from fmnist_lab.verdicts.claims import fragile
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.measures import CHANCE
 from fmnist_lab.verdicts.statistics import MATERIAL, luckiest
@@ -178,6 +179,7 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
     settings = ["loss", "depth", "width", "batch_size", "learning_rate", "precision"]
     seeds = frame.groupby(settings).size()
     both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
+    weak = [f"{key} {how}" for key, i in found.items() for how in i.answers if fragile(i, how)]
     settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]
     return of_runs(frame) | {
         "claims": len(found),
@@ -190,6 +192,7 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
         "two": len(both),
         "settled": len(settled),
         "changed": listed([key for key, as_run, as_claimed in settled if as_run != as_claimed]),
+        "fragile": listed(weak),
         "runs": f"{len(frame):,}",
         "settings": len(seeds),
         "fewest": int(seeds.min()),

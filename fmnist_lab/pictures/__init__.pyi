@@ -25,7 +25,7 @@ from .settings import (
 from .speed import speed
 from .style import label, panels
 from .trials import budgets
-from .verdicts import Ledger, Log, Wall, two_looks
+from .verdicts import Ledger, Log, Wall, specifications, two_looks
 
 __all__ = [
     "Ledger",
@@ -66,6 +66,7 @@ __all__ = [
     "same_in",
     "samples",
     "scatters",
+    "specifications",
     "speed",
     "spread",
     "step_losses",

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, link, links, sentence
+from fmnist_lab.verdicts.claims import SYMBOLS, badge, changed, link, links, marked, sentence
 from fmnist_lab.verdicts.judgement import Judgement
 from fmnist_lab.verdicts.log import LOG, Entry
-from fmnist_lab.verdicts.rules import Name
+from fmnist_lab.verdicts.rules import NAMES, Name
+from fmnist_lab.verdicts.specifications import AGREEING, curves
 
-from .style import COLORS, INK, MARKERS, MEAN, effects, interval, legend
+from .style import COLORS, INK, MARKERS, MEAN, axes, effects, interval, legend, percent, rows
 
 # Fill and text of a verdict's word in a picture: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
@@ -54,6 +55,31 @@ def two_looks(found: Mapping[str, Judgement], ax: Axes | None = None) -> Axes:
         style = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": look}
         places = np.arange(len(names)) + 0.3 * n - 0.15
         interval(ax, places, (low, middle, high), across=True, **style)
+    legend(ax)
+    return ax
+
+
+def specifications(ax: Axes | None = None) -> Axes:
+    """Draw what the specifications of each verdict say: a row a verdict, a colour a word.
+
+    The line is where a verdict ceases to be fragile; what a fragile one hangs on stands beside it.
+    """
+    found = {" ".join(key): curve for key, curve in curves().items()}
+    ax = axes(ax, height=0.24 * len(found) + 1.2)
+    start = np.zeros(len(found))
+    for name in reversed(NAMES):
+        of = [[*curve.names.values()].count(name) / len(curve.names) for curve in found.values()]
+        if any(of):
+            fill = LOOKS[name][0]
+            ax.barh(range(len(found)), of, left=start, color=fill, ec="#595959", lw=0.5, label=name)
+        start += of
+    for row, curve in enumerate(found.values()):
+        if curve.fragile:
+            ax.text(1.02, row, curve.hinge, va="center", fontsize=9)
+    ax.axvline(AGREEING, color="black", lw=1, ls="--")
+    rows(ax, [*found], fontsize=9)
+    ax.set(xlim=(0, 1), xlabel="share of the specifications")
+    percent(ax.xaxis)
     legend(ax)
     return ax
 
@@ -131,7 +157,7 @@ def tile(item: Judgement) -> str:
     for how, answer in item.answers.items():
         name = answer.name.replace(" ", "-")
         marks.append(f'<span class="mark-{name}" aria-hidden="true">{SYMBOLS[answer.name]}</span>')
-        words.append(f"{how}: {answer.name}")
+        words.append(f"{how}: {marked(item, how).removeprefix(SYMBOLS[answer.name]).strip()}")
     said = html.escape(f"{item.claim.says} {'; '.join(words).capitalize()}.")
     return (
         f'<li><a href="{link(item.claim)}" title="{said}"><b>{item.claim.id}</b> {"".join(marks)}'
@@ -148,7 +174,7 @@ def row(item: Judgement) -> str:
         prefix = f"<i>{how}:</i> " if named else ""
         part, verdict = answer.decisive.name, answer.decisive.verdict
         name = verdict.name.replace(" ", "-")
-        word = f'<b class="verdict-{name}">{html.escape(badge(verdict.name))}</b>'
+        word = f'<b class="verdict-{name}">{html.escape(marked(item, how))}</b>'
         why = " ".join(sentence(text) for text in (verdict.why, answer.limit) if text)
         judgements.append(f"{prefix}{word}. {html.escape(why)}")
         if verdict.numbers:

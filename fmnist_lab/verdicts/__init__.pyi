@@ -1,7 +1,7 @@
 from .claims import box, boxes, judge
 from .conclusions import CLAIMS
 from .figures import judge_figures
-from .rules import decide, reproduced, seeds_needed
+from .rules import decide, seeds_needed
 from .statistics import (
     equivalence,
     expected_maximum,
@@ -22,6 +22,5 @@ __all__ = [
     "mean_interval",
     "paired_difference",
     "prediction_interval",
-    "reproduced",
     "seeds_needed",
 ]

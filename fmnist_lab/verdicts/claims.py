@@ -19,6 +19,7 @@ from .conclusions import CLAIMS
 from .judgement import Answer, Claim, Judgement, judge_claims
 from .log import changed_on
 from .rules import Name, Verdict, show
+from .specifications import Curve, curves
 
 # A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
 # telephones from drawing an emoji.
@@ -65,6 +66,18 @@ def boxes(*names: str, runs: Iterable[Run] | None = None) -> Boxes:
 def badge(name: Name) -> str:
     """Return a verdict's symbol and word."""
     return f"{SYMBOLS[name]} {name}"
+
+
+def fragile(found: Judgement, how: str) -> Curve | None:
+    """Return a verdict's curve if the verdict is fragile; it is of the published runs."""
+    curve = curves().get((found.claim.id, how))
+    known = curve and curve.names[frozenset()] == found.answers[how].name
+    return curve if curve and known and curve.fragile else None
+
+
+def marked(found: Judgement, how: str) -> str:
+    """Return a verdict's symbol and word, and whether it is fragile."""
+    return badge(found.answers[how].name) + ", fragile" * bool(fragile(found, how))
 
 
 def changed(found: Judgement) -> str:
@@ -145,9 +158,10 @@ class Box:
 
     def _head(self) -> str:
         found = self.judgement
-        words = [f"{badge(answer.name)} {how}" for how, answer in found.answers.items()]
-        if len({answer.name for answer in found.answers.values()}) == 1:
-            words = [badge(found.first.name)]
+        marks = {how: marked(found, how) for how in found.answers}
+        words = [f"{mark} {how}" for how, mark in marks.items()]
+        if len({*marks.values()}) == 1:
+            words = [*marks.values()][:1]
         return f"{', '.join(words)} \u2013 claim {found.claim.id}"
 
     def _rows(self) -> list[tuple[str, str]]:
@@ -158,6 +172,9 @@ class Box:
         rows += [(names[how], told(answer)) for how, answer in found.answers.items()]
         if text := changed(found):
             rows.append(("What the rate changed", sentence(text)))
+        for how in found.answers:
+            if curve := fragile(found, how):
+                rows.append((f"Fragile {how}", sentence(curve.told)))
         rows += beside(found)
         if dates := changed_on(found.claim.id):
             rows.append(("Changed", f"on {' and '.join(dates)}: the chapter on method logs it."))

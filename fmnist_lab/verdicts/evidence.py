@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -54,20 +54,22 @@ class Evidence:
     """
 
     on_test = False  # whether measures are read on test images, where they were recorded on them
+    second_look = False
 
-    def __init__(self, runs: Iterable[Run], *, retuned: bool = False, second_look: bool = False):
-        self.retuned, self.second_look = retuned or second_look, second_look
+    def __init__(self, runs: Iterable[Run], *, retuned: bool = False):
+        self.retuned = retuned
         self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
         self._brackets: dict[str, dict[Any, Bracket]] = {}
         self._settings: dict[Arm, Config | None] = {}
+        self._whole: dict[Arm, dict[int, Run]] = {}  # of nested studies, what they answer
         for run in runs:
             seeds = self._runs.setdefault(replace(run.config, seed=0), {})
             seeds[run.config.seed] = run
 
-    def reading_test_images(self) -> Evidence:
-        """Return the same evidence, its measures read on test images."""
+    def seen(self, **otherwise: bool) -> Self:
+        """Return the same evidence, seen with `on_test` or `second_look`."""
         other = copy(self)
-        other.on_test = True
+        vars(other).update(otherwise)
         return other
 
     def of(self, arm: Arm) -> dict[int, Run]:
@@ -115,16 +117,19 @@ class Evidence:
         """
         if arm.study not in NESTED:
             return {}
+        if arm in self._whole:
+            return self._whole[arm]
         study = STUDIES[NESTED[arm.study]]
         setting = replace(study.base, seed=0, **{study.swept: arm.value})
         rates = sorted(study.grid["learning_rate"])
         grid = [self._runs.get(replace(setting, learning_rate=rate), {}) for rate in rates]
-        if not all(seed in runs for runs in grid for seed in study.seeds):
-            return {}
-        reached = [[ACCURACY.of(runs[seed]) for seed in study.seeds] for runs in grid]
-        table = np.array(reached, float)  # (rates, seeds)
-        chosen = (table.sum(1, keepdims=True) - table).argmax(0)
-        return {seed: grid[n][seed] for seed, n in zip(study.seeds, chosen, strict=True)}
+        found = self._whole[arm] = {}
+        if all(seed in runs for runs in grid for seed in study.seeds):
+            reached = [[ACCURACY.of(runs[seed]) for seed in study.seeds] for runs in grid]
+            table = np.array(reached, float)  # (rates, seeds)
+            chosen = (table.sum(1, keepdims=True) - table).argmax(0)
+            found |= {seed: grid[n][seed] for seed, n in zip(study.seeds, chosen, strict=True)}
+        return found
 
     def chosen(self, arm: Arm) -> float | None:
         """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""

@@ -150,13 +150,13 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
         "as run": Evidence(runs),
         "as claimed": Evidence(runs, retuned=True),
     }
-    evidence |= {f"on test images, {how}": e.reading_test_images() for how, e in evidence.items()}
+    evidence |= {f"on test images, {how}": e.seen(on_test=True) for how, e in evidence.items()}
     judged = {}
     for chapter in dict.fromkeys(claim.chapter for claim in claims):
         here = [claim for claim in claims if claim.chapter == chapter]
         found = {"other": answers({c.id: c.other_parts for c in here}, evidence["as run"])}
         again = {c.id: c.second for c in here if c.second_look}
-        looks = answers(again, Evidence(runs, second_look=True))
+        looks = answers(again, evidence["as claimed"].seen(second_look=True))
         if any(each.verdict.name == "not run yet" for x in looks.values() for each in x.findings):
             looks = {}
         for how, there in evidence.items():

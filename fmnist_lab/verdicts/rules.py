@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
-import numpy.typing as npt
-from statsmodels.stats.power import TTestPower
+from scipy import special
 
 from .statistics import (
     ALPHA,
@@ -18,7 +18,6 @@ from .statistics import (
     at_level,
     beyond,
     equivalence,
-    further_run,
     holm,
 )
 
@@ -30,6 +29,7 @@ Name = Literal[
     "supported but size open",
     "supported",
 ]
+MOST_SEEDS = 10**15  # that are searched for enough of them
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis for the Behavioral Sciences
 NAMES: tuple[Name, ...] = get_args(Name)  # weakest first
 INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
@@ -230,16 +230,6 @@ def decide(
     return Verdict(name, why, *numbers, seeds, unit, kind, counted, effect.null, material)
 
 
-def reproduced(figure: float, x: npt.ArrayLike, rounding: float = 0.0) -> Verdict:
-    """Judge whether a single further run of these settings could have given a printed figure.
-
-    The runs `x` and the figure are fractions; the rest is as for `statistics.further_run`.
-    Supported if the figure lies in the prediction interval of one run, not supported outside.
-    Inconclusive for one run, and for another figure than all of too few runs gave.
-    """
-    return matches(further_run(figure, x, rounding))
-
-
 def matches(effect: Effect, corrected: Corrected | None = None) -> Verdict:
     """Judge what `statistics.further_run` found of a printed figure, a fraction.
 
@@ -292,19 +282,12 @@ def seeds_needed(
         size, goal, level = material, (1 + power) / 2, alpha
     size /= effect.sd
 
-    # One-sided throughout, and searched here: statsmodels gives NaN for the far tail of a large
-    # two-sided effect, and its solve_power then finds no root. The one-sided power
-    # of an effect of many thousand sds is NaN too, before SciPy 1.14: it is 1 to every digit.
+    # One-sided throughout. Of an effect of many thousand sds this is NaN: then the power is 1.
     def enough(n: int) -> bool:
-        return not TTestPower().power(size, float(n), level, alternative="larger") < goal
+        threshold = special.stdtrit(n - 1, 1 - level)
+        return not 1 - special.nctdtr(n - 1, size * math.sqrt(n), threshold) < goal
 
-    low, high = effect.n, effect.n + 1
-    while not enough(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return bisect_left(range(MOST_SEEDS), True, effect.n + 1, key=enough)
 
 
 def _p(p: float) -> str:

@@ -377,4 +377,4 @@ def _smallest_p(
         total, squares = total + x, squares + x**2
     variance = (squares - total**2 / seeds) / (seeds - 1)
     t = total / np.sqrt(seeds * variance)
-    return (2 * stats.t.sf(np.abs(t), seeds - 1)).min(axis=1)
+    return (2 * special.stdtr(seeds - 1, -np.abs(t))).min(axis=1)

@@ -20,7 +20,8 @@ from fmnist_lab.verdicts.evidence import RETUNED, Arm
 from fmnist_lab.verdicts.families import Share
 from fmnist_lab.verdicts.judgement import Answer, Claim, Finding, judge_claims
 from fmnist_lab.verdicts.measures import ACCURACY
-from fmnist_lab.verdicts.rules import NAMES, Verdict, reproduced
+from fmnist_lab.verdicts.rules import NAMES, Verdict, matches
+from fmnist_lab.verdicts.statistics import further_run
 
 BOOK = Path(__file__).parents[2] / "book"
 # The ids of DESIGN.md, section 8, in the report's order.
@@ -415,7 +416,7 @@ def test_a_figure_the_report_prints_is_corrected_for_its_chapter_too(made_up_run
         for seed, at in enumerate(0.8886 + 0.0015 * np.linspace(-1.5, 1.5, 10))
     ]
     found = as_run(judge_claims([CLAIMS["M1"], CLAIMS["M2"]], runs), "M1").decisive
-    plain = reproduced(0.893, [run.best["test_accuracy"] for run in runs], 0.0005)
+    plain = matches(further_run(0.893, [run.best["test_accuracy"] for run in runs], 0.0005))
     assert 0.05 / 3 < plain.p <= 0.05
     assert (plain.name, found.verdict.name) == ("not supported", "inconclusive")
     assert found.name == "test accuracy: 89.30 %"

@@ -15,7 +15,6 @@ from fmnist_lab.verdicts.rules import (
     correct,
     decide,
     matches,
-    reproduced,
     seeds_needed,
     show,
     show_limits,
@@ -460,7 +459,7 @@ def test_running_what_is_missing_never_raises_the_p_value_of_the_others(done, mi
     ],
 )
 def test_a_printed_figure_is_held_against_one_further_run(figure, rounding, name):
-    result = reproduced(figure, [0.89, 0.90, 0.91], rounding)
+    result = matches(further_run(figure, [0.89, 0.90, 0.91], rounding))
     assert result.name == name
     assert (result.p > 0.05) == (name == "supported")
     assert (result.low, result.high) == pytest.approx((0.9 - 0.04968, 0.9 + 0.04968), abs=1e-5)
@@ -479,7 +478,7 @@ def test_a_printed_figure_outside_is_not_excluded_unless_it_is_so_after_correcti
 
 
 def test_one_run_reproduces_nothing():
-    assert reproduced(0.9, [0.9]).name == "inconclusive"
+    assert matches(further_run(0.9, [0.9])).name == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -493,4 +492,4 @@ def test_one_run_reproduces_nothing():
     ],
 )
 def test_equal_runs_rule_out_another_figure_once_there_are_enough(figure, n, name):
-    assert reproduced(figure, [0.12] * n).name == name
+    assert matches(further_run(figure, [0.12] * n)).name == name

@@ -89,7 +89,7 @@ def test_neither_look_sees_the_others_runs(first_look, made_up_run):
     fresh = [made_up_run(c) for c in STUDIES["loss_second_look"].configs(first_look)]
     runs = [*first_look, *fresh]
     for second_look, seeds in ((False, range(10)), (True, range(20, 47))):
-        found = Evidence(runs, retuned=True, second_look=second_look).compared(arms)
+        found = Evidence(runs, retuned=True).seen(second_look=second_look).compared(arms)
         assert [list(found[arm]) for arm in arms] == [list(seeds)] * 2
     as_run = Evidence([*runs, *(made_up_run(c) for c in STUDIES["loss"].vary(seeds=30).configs())])
     assert list(as_run.of(arms[0])) == list(range(30))
@@ -98,7 +98,7 @@ def test_neither_look_sees_the_others_runs(first_look, made_up_run):
 def test_a_second_look_is_never_nested(first_look, made_up_run):
     nested = [made_up_run(config) for config in STUDIES["loss_nested"].configs()]
     arms = Arm("loss", "cross_entropy"), Arm("loss", "mse")
-    evidence = Evidence([*first_look, *nested], second_look=True)
+    evidence = Evidence([*first_look, *nested], retuned=True).seen(second_look=True)
     assert not any(evidence.compared(arms).values())
 
 
