@@ -90,7 +90,7 @@ def changed(found: Judgement) -> str:
         return f"{after.name}: {' as run, '.join(marks)} as claimed"
     fixed, chosen = (show(x.verdict.estimate or 0.0, x.verdict.unit) for x in found.moved)
     rates = f" ({', '.join(after.rates)})" if len(after.rates) < 6 else ""
-    return f"{after.name}: {fixed} at one learning rate, {chosen} at each its own{rates}"
+    return f"{after.name}: {fixed} at one learning rate, {chosen} at each setting's own{rates}"
 
 
 def told(answer: Answer) -> str:

@@ -99,7 +99,7 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = CO
 
 
 def mean_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
-    """Estimate the mean of `x` (one value a seed) with its t interval."""
+    """Estimate the mean of `x` (one value per seed) with its t interval."""
     values = _by_seed(x, "x").to_numpy()
     return _mean_effect(values, confidence, np.abs(values).max())
 
@@ -290,10 +290,10 @@ def _by_seed(values: npt.ArrayLike, name: str) -> pd.Series[float]:
     """Return the values as floats indexed by seed; an array's position stands for its seed."""
     series = values if isinstance(values, pd.Series) else pd.Series(np.ravel(np.asarray(values)))
     if series.empty:
-        raise ValueError(f"{name} holds no runs; give it a value a seed")
+        raise ValueError(f"{name} holds no runs; give it one value per seed")
     if not series.index.is_unique:
         seed = series.index[series.index.duplicated()][0]
-        raise ValueError(f"{name} holds seed {seed} twice; give one value a seed")
+        raise ValueError(f"{name} holds seed {seed} twice; give one value per seed")
     series = series.astype(float)
     finite = np.isfinite(series.to_numpy())
     if not finite.all():

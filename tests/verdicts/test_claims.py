@@ -169,7 +169,7 @@ def test_where_the_verdicts_differ_it_is_said_what_the_rate_changed(two_rates):
     assert before.name == after.name == "validation accuracy: cross-entropy above MSE"
     said = claims.changed(found)
     assert "points at one learning rate, +" in said
-    assert said.endswith("at each its own (cross-entropy: 1e-3, MSE: 5.62e-4)")
+    assert said.endswith("at each setting's own (cross-entropy: 1e-3, MSE: 5.62e-4)")
     assert f"What the rate changed: {said[0].upper()}{said[1:]}." in repr(
         claims.Box(found)
     ).replace("\n  ", " ")

@@ -117,7 +117,7 @@ def test_rounding_errors_are_not_spread_between_seeds():
 @pytest.mark.parametrize(
     ("a", "message"),
     [
-        ([], "a holds no runs; give it a value a seed"),
+        ([], "a holds no runs; give it one value per seed"),
         ([0.9, math.nan], "a is nan at seed 1; every value must be finite"),
         ([0.9, math.inf], "a is inf at seed 1"),
         (pd.Series([1.0, 2.0], index=[4, 4]), "a holds seed 4 twice"),
