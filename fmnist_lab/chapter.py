@@ -19,7 +19,7 @@ PUBLISHED = "published"  # the value of `seeds` that takes as many as are on rec
 # Of the chapters on the report's experiments, which know none of the techniques it left for later.
 PARAMETERS = tuple(name for name in names() if name not in ("seed", *TECHNIQUES))
 PARAMETERS += ("seeds", "device")
-# papermill writes this line at the head of the cell with the values it was given.
+# papermill writes this line at the top of the cell with the values it was given.
 INJECTED = "# Parameters\n"
 # Of what a notebook leaves for pipelines to read: scrapbook's, whose reader finds it by name.
 SCRAP = "application/scrapbook.scrap.json+json"
@@ -35,7 +35,7 @@ class ParameterError(ConfigError):
 
 
 class Stale:
-    """What a name stands for that belongs to earlier parameters: who uses it is told so."""
+    """Takes the place of a name that belongs to earlier parameters; any use of it says so."""
 
     def __init__(self, name: str):
         self._sentence = (
@@ -87,9 +87,9 @@ class Chapter:
             self.configs = self.study.configs()
 
     def runs(self) -> Runs:
-        """Return the chapter's runs; what is not on record is trained first.
+        """Return the chapter's runs, first training what is not on record.
 
-        Their table goes into the notebook too, as the scrap "runs", for a pipeline to read.
+        Their table also goes into the notebook, as the scrap "runs", for pipelines to read.
         """
         try:
             runs = sweep(self.configs, keep=self.study.keep, device=self.device)
@@ -133,7 +133,7 @@ def numbers(namespace: dict[str, Any], *texts: str, **bounds: Bounds) -> list[An
 
 
 def forget(namespace: dict[str, Any], known: Sequence[str] = PARAMETERS) -> None:
-    """Make stale what cells have assigned but parameters, lest old runs be drawn under new ones."""
+    """Make stale what cells assigned, except parameters: no old runs are drawn under new ones."""
     targets = [target for cell in cells_run() for target in assigned(cell)]
     parts = [part for target in targets for part in ast.walk(target)]  # of a tuple each
     own = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
@@ -157,7 +157,7 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
 
 
 def notebook() -> Any:
-    """Return the IPython shell that runs the code, or None outside of one."""
+    """Return the IPython shell that runs the code, or None outside IPython."""
     try:
         from IPython import get_ipython
     except ImportError:
@@ -166,7 +166,7 @@ def notebook() -> Any:
 
 
 def cells_run() -> list[str]:
-    """Return the cells that were run, this one too, from IPython's history: none outside it."""
+    """Return the cells run so far, including this one, from IPython's history; none outside it."""
     shell = notebook()
     return list(shell.history_manager.input_hist_raw) if shell else []
 

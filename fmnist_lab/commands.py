@@ -22,7 +22,7 @@ from .sources import DIGEST, locate
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one sentence, and guesses no option."""
+    """A parser that says what is wrong in one sentence and does not guess options."""
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 1 if runs failed, 2 if it was told to do what cannot be done."""
+    """Run one command; return 0, 1 if runs failed, or 2 if it cannot do what it was told."""
     try:
         given = vars(parser().parse_args(arguments))
         command = given.pop("command")
@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def folder(name: str) -> Path:
-    """Return a folder that is named; an empty name, as of a variable not set, is none."""
+    """Return the named folder; an empty name, as from an unset variable, is an error."""
     if not name:
         raise argparse.ArgumentTypeError("a folder's name is empty")
     return Path(name)
@@ -141,7 +141,7 @@ def run_studies(
     csv: Path | None,
     **given: Any,
 ) -> None:
-    """Train what is missing of a study or of all and print their results, or list it."""
+    """Train the missing runs of one study or all and print their results, or list them."""
     varied = {key: value if len(value) > 1 else value[0] for key, value in given.items() if value}
     varied |= {} if seeds is None else {"seeds": seeds}
     if not (name or all or varied):
@@ -174,9 +174,9 @@ def run_studies(
 
 
 def list_settings(chosen: Iterable[Study], device: str, scheduler: str | None) -> None:
-    """Print each setting's seeds on record, seeds missing and the estimate for those.
+    """Print each setting's seeds on record, its missing seeds and the estimate for those.
 
-    A cluster's estimate is of all that is missing, by its workers.
+    On a cluster the estimate is for everything missing, by its workers.
     """
     address = cluster.address(scheduler)
     device = device if address else crew.resolve(device)
@@ -204,11 +204,11 @@ def list_settings(chosen: Iterable[Study], device: str, scheduler: str | None) -
 
 
 def export_runs(names: list[str], sources: list[Path], folder: Path, newer: bool) -> None:
-    """Write published files, one a study: the runs published already and those of `sources`.
+    """Write published files, one per study: the runs already published and those of `sources`.
 
-    A run of the sources that says other numbers than the published one of its identity is left
-    out, or takes its place if `newer` counts, unless it lacks parts that the study shows. Without
-    sources, the user's own store is one, of which what belongs is taken. What is damaged or
+    A source's run whose numbers contradict the published run of the same identity is left out or,
+    with `newer`, takes its place, unless it lacks parts that the study shows. Without sources, the
+    user's own store is the source, and what belongs is taken from it. What is damaged or
     belongs to no study is left out; the command ends with an error that names it.
     """
     chosen = {studies.study(name).name for name in names or studies.STUDIES}

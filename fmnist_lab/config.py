@@ -99,7 +99,7 @@ TECHNIQUES = (
     *("optimizer", "momentum", "weight_decay", "dropout", "input_dropout", "batch_norm"),
     *("label_smoothing", "average", "schedule", "augment"),
 )
-# Tell one kind of a seed's luck from another: None takes `seed`, which always draws the split.
+# Separate the sources of a seed's luck: None takes `seed`, which always draws the split.
 STREAM_SEEDS = ("weights_seed", "order_seed")
 
 
@@ -108,7 +108,7 @@ class Config:
     """Hold the hyperparameters of one training run, checked on construction.
 
     `depth` counts hidden layers; `depth=0` is softmax regression, in which `width` plays no part
-    and is set to 0, as others are that play none (`IDLE`). Every numeric field's range is in
+    and is set to 0, like others that play none (`IDLE`). Every numeric field's range is in
     `BOUNDS`, every other's names in `NAMED`.
 
     The defaults below are frozen: a run's identity leaves out fields that stand at their default
@@ -175,10 +175,10 @@ class Config:
 
 
 def number(value: Any) -> Any:
-    """Return the number, or the list or tuple of numbers, that a text says; all else as it is.
+    """Return the number, list or tuple of numbers that a text spells; all else as it is.
 
-    A command line gives texts, and so does papermill for a tuple and for `-y` with 1e-3, which is
-    none of YAML 1.1's numbers. What is allowed is checked with the rest.
+    A command line gives texts, and so does papermill for a tuple and for `-y` with 1e-3, which
+    YAML 1.1 does not read as a number. What is allowed is checked with the rest.
     """
     if isinstance(value, list | tuple):
         return [number(one) for one in value]
@@ -235,7 +235,7 @@ def names() -> tuple[str, ...]:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """Say in one sentence that `name` is no parameter, and which one may have been meant."""
+    """Say in one sentence that `name` is unknown, and which name may have been meant."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}."
@@ -245,7 +245,7 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with whole floats made ints and numbers made floats where due.
 
-    What plays no part (`IDLE`) becomes what it is at rest: `width` 0 beside `depth` 0.
+    What plays no part (`IDLE`) takes its idle value: `width` 0 beside `depth` 0.
 
     Raises `ConfigError` with one line per fault: the parameter, its value and what is allowed.
     """

@@ -58,8 +58,8 @@ def _pixels(images: Tensor) -> Tensor:
 def generator(seed: int, stream: str) -> torch.Generator:
     """Make the CPU generator of one of `STREAMS` of a seed.
 
-    The streams are spawned from the seed by numpy's SeedSequence, so that drawing more from one
-    leaves the others as they are.
+    numpy's SeedSequence spawns the streams from the seed, so drawing more from one leaves the
+    others unchanged.
     """
     child = np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream),))
     # One word of 32 bits: PyTorch's CPU generator uses no more of its seed.

@@ -1,4 +1,4 @@
-"""The playground: a panel in JupyterLab that trains one network, watches it and looks into it.
+"""The playground: a panel in JupyterLab that trains a network, watches it and looks inside.
 
 Needs ipywidgets (extra `book`), which nothing else here imports.
 """
@@ -54,10 +54,9 @@ ENDED = {"patience": "by patience", "epochs": "at its last epoch", "divergence":
 class Playground(widgets.VBox):
     """Controls for one configuration; what it takes, a live curve, and a look into what it learned.
 
-    Training goes on in a thread of its own, so the notebook stays free. What is stopped ends
-    before its next batches, and is kept, like any other, as the run of a configuration with as
-    many epochs as were finished.
-    Running its cell again makes a new panel, which stops the training of the one before.
+    Training runs in its own thread, so the notebook stays free. A stopped training ends before its
+    next batches and is kept, like any other, as the run of a configuration with as many epochs as
+    were finished. Running the cell again makes a new panel, which stops the old one's training.
     """
 
     _latest: ClassVar[Playground | None] = None
@@ -106,7 +105,7 @@ class Playground(widgets.VBox):
             return None
 
     def busy(self) -> bool:
-        """Return whether a training goes on."""
+        """Return whether a training is running."""
         return self.thread is not None and self.thread.is_alive()
 
     def start(self) -> None:
@@ -144,7 +143,7 @@ class Playground(widgets.VBox):
             self.train.disabled, self.stop.disabled = False, True
 
     def _trained(self, config: Config, fashion: Data) -> Run | None:
-        """Return the run of what the panel trains, None if it is stopped in the first epoch."""
+        """Return the run that the panel trains, None if stopped in the first epoch."""
         if not insisted():
             Crew([Worker.here("cpu")]).admit([config])
         history: History = {name: [] for name in HISTORY}
@@ -184,7 +183,7 @@ class Playground(widgets.VBox):
                   f"{run.best_epoch}; {ended}.")  # fmt: skip
 
     def _files(self) -> str:
-        """Return links that save the picture of the curves and all that is known of the runs."""
+        """Return links that save the picture of the curves and all that is known about the runs."""
         table = self.runs.table().to_csv(index=False).encode()
         files = {"curves.png": ("image/png", self.images[0].value), "runs.csv": ("text/csv", table)}
         return " ".join(
@@ -239,7 +238,7 @@ def control(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a run's network says of its validation images, and its first layer."""
+    """What a run's network says about its validation images, and its first layer."""
 
     images: Tensor  # (12000, 784)
     found: Predictions
