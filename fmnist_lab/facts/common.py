@@ -1,4 +1,4 @@
-"""What several chapters say of their runs."""
+"""What several chapters say about their runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELD = re.compile(r"\{(\w+)(:[^}]*)?\}(?!`)")
 
 
 def teller(known: Facts) -> Callable[[str], Any]:
-    """Return a function of a page's text that a cell shows as Markdown, with the facts it names.
+    """Return a function that shows a page's text as Markdown, with the facts it names filled in.
 
     A fact is named {name} or {name:format}. What is known later, in the same dict, counts too.
     """
@@ -51,9 +51,9 @@ def of_runs(frame: pd.DataFrame, by: str | None = None) -> Facts:
 
 
 def trained_on(frame: pd.DataFrame) -> str:
-    """Say how long which kind of device trained, as in "3.2 hours on AMD EPYC (2 threads)".
+    """Say how long each kind of device trained, as in "3.2 hours on AMD EPYC (2 threads)".
 
-    Times of different kinds are never added: an hour of a GPU is another than one of a CPU.
+    Times of different kinds are never added: a GPU's hour is not a CPU's.
     """
     told = []
     for name, runs in frame.groupby(frame["device"].str.split(", ").str[0]):
@@ -80,7 +80,7 @@ def ranks(frame: pd.DataFrame, by: str) -> Facts:
 
     `seeds` is how many runs each value has, as in "3 to 10". Means are in per cent; a run that
     diverged at once has learned nothing, and counts as guessing. `range` are the points from the
-    worst mean to the best, `seed_range` the most that two runs of one and the same value differ by.
+    worst mean to the best, `seed_range` the most by which two runs of the same value differ.
     """
     accuracy = 100 * frame["validation_accuracy"]
     means = accuracy.fillna(100 * CHANCE).groupby(frame[by], sort=False).mean()

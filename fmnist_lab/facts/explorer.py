@@ -108,7 +108,7 @@ def one(run: Run) -> dict[str, Any]:
 
 
 def all_settings(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return a row per setting: what the explorer draws, for who reads without scripts."""
+    """Return a row per setting: what the explorer draws, for readers without scripts."""
     rows = []
     for setting, group in settings(runs).items():
         accuracy = pd.Series([run.best.get("validation_accuracy") for run in group], dtype=float)

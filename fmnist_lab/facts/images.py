@@ -95,7 +95,7 @@ def overlap(fashion: data.Data, seed: int, votes: Tensor) -> Facts:
 
 
 def mixed_up(counts: np.ndarray, upper: Sequence[str]) -> Facts:
-    """Return which two classes are mixed up most, of a confusion matrix (10, 10).
+    """Return which two classes a confusion matrix (10, 10) mixes up most.
 
     `pair_share` and `upper` are their share of all mistakes and that of the classes `upper` among
     themselves, in per cent.

@@ -1,7 +1,7 @@
 """Which images lie close to which, pixel by pixel.
 
-The distance of two images is the root mean square of the differences of their pixels: 0 for one
-and the same image, 1 for black against white.
+The distance of two images is the root mean square of the differences of their pixels: 0 for
+the same image, 1 for black against white.
 """
 
 from __future__ import annotations

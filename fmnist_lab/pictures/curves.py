@@ -1,6 +1,6 @@
 """Curves: what runs did, epoch by epoch or step by step; every function returns its Axes.
 
-A setting's seeds are summed up as their mean, with a band from the lowest to the highest.
+A setting's seeds appear as their mean, with a band from the lowest to the highest.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def fit(
 ) -> Axes:
     """Draw validation against training accuracy, a point per epoch, a line per value of `by`.
 
-    Shown is what lies above `low`, a fraction; on the thin diagonal the two are equal. Training
+    Only values above `low`, a fraction, are shown; on the thin diagonal the two are equal. Training
     accuracy is a running mean over the epoch, so early points may lie above the diagonal.
     """
     runs = list(runs)
@@ -194,7 +194,7 @@ def near_lowest(
 ) -> Axes:
     """Draw a metric by epoch as `curves` does, up to `times` the lowest value of all.
 
-    The steep fall of the first epochs would leave no room for what comes after.
+    The steep fall of the first epochs would leave no room for the rest.
     """
     runs = list(runs)
     ax = curves(runs, by=by, metric=metric, backdrop=backdrop, ax=ax)
@@ -215,7 +215,7 @@ def after_best(
 ) -> Axes:
     """Draw a metric around the best epoch, in % above its value there, a line per value of `by`.
 
-    Runs are laid on each other at their best epochs and shown from `before` epochs earlier on. A
+    Runs are aligned at their best epochs and shown from `before` epochs earlier on. A
     line is the mean over the seeds that have the epoch, with a band from lowest to highest; a
     setting whose runs all ended at their best epoch is left out. `backdrop` runs are in grey.
     """
@@ -254,7 +254,7 @@ def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
 def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axes:
     """Draw the training loss of every step, and over it the mean of each epoch, at its middle.
 
-    The steps are cut into `strokes` stretches at most, all of one length, and each is drawn from
+    The steps are cut into at most `strokes` stretches of equal length, and each is drawn from
     its lowest loss to its highest: no spike is lost, and the axis says how many steps share a
     stroke. Losses that are not finite are left out. Raises `ValueError` if the run kept none.
     """

@@ -48,10 +48,10 @@ def name_lines(
 
 
 class LineEnds(Legend):
-    """A legend that takes its names to the ends of the lines if there is room for all of them.
+    """A legend that puts its names at the ends of the lines if there is room for all of them.
 
-    A name has room where it covers no line and no other name. This is looked at whenever the
-    picture is drawn: limits and sizes change until then. A line out of sight needs no name.
+    A name has room where it covers no line and no other name. This is checked whenever the
+    picture is drawn, because limits and sizes change until then. A line out of sight needs no name.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class LineEnds(Legend):
 
 
 class Room:
-    """What is taken in a view: by lines, and by the names placed so far. All is in pixels."""
+    """What space in a view is taken, by lines and by the names placed so far; all in pixels."""
 
     def __init__(self, ax: Axes, renderer: RendererBase, behind: Iterable[Line2D]) -> None:
         self.renderer = renderer

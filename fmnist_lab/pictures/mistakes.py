@@ -88,8 +88,8 @@ def answers(
 ) -> Axes:
     """Show the images (n, 784) at `chosen`: true class, below it the first run's answer.
 
-    Beside the answer stands the runs' mean confidence in theirs; a cross marks a wrong answer
-    among right ones.
+    The runs' mean confidence in their answers is beside it; a cross marks a wrong answer among
+    right ones.
     """
     shown = np.asarray(chosen, np.int64)
     right = found.classes[0, shown] == found.labels[shown] if shown.size else np.ones(0, bool)

@@ -50,7 +50,7 @@ def dots(
 
     Settings stand side by side in the frame's order, numbers rising; one of fewer than `FEWEST`
     seeds has no interval. `backdrop` runs are drawn in grey. `best`: the settings that a claim of
-    the report calls the best, by its id; they stand on a band.
+    the report calls best, by its id; a band marks them.
     """
     ax = axes(ax)
     parts = [(frame, COLORS[0], 3)]
@@ -156,7 +156,7 @@ def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> dict[Any, int]:
 
 
 def at_own_rates(name: str) -> list[Axes]:
-    """Draw what a study's comparison owes to its one learning rate, from the published runs.
+    """Draw how much a study's comparison depends on its one learning rate, from published runs.
 
     Left: accuracy against the rate, a line per setting, its chosen rate ringed and the study's own
     dashed. Right, which names the settings and their rates: the means at the one rate, hollow, and

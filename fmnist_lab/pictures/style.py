@@ -1,6 +1,6 @@
 """The book's style: axes, colours, lines, labels and legends of every picture of runs.
 
-Settings are told apart by line style, marker and a label at the line's end as well as by colour.
+Line style, marker and a label at the line's end tell settings apart, as well as colour.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def effects(
 def interval(ax: Axes, at: npt.ArrayLike, ends: Ends, *, across: bool = False, **how: Any) -> None:
     """Draw marks with bars between their ends; `at` is where they stand, or lie, `across`.
 
-    A bar whose end is not finite is left out.
+    Bars without finite ends are left out.
     """
     low, middle, high = (np.atleast_1d(np.asarray(end, float)) for end in ends)
     bars = np.stack([middle - low, high - middle])
@@ -240,7 +240,7 @@ def band(ax: Axes, x: npt.ArrayLike, ends: Ends, *, color: str, **how: Any) -> N
 
 
 def legend(ax: Axes) -> None:
-    """Add a legend above the axes, where it lies on nothing, if there is something to name."""
+    """Add a legend above the axes, where it covers nothing, if there is something to name."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(**ABOVE | {"ncols": 3})
 
