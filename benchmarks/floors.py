@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fmnist_lab.config import Config
 from fmnist_lab.training import optimizers
+from fmnist_lab.training.model import FashionClassifier
+from fmnist_lab.training.stack import Stack
 
 from .work import LEARNING_RATE, Timed, Work, wait
 
@@ -64,7 +66,9 @@ class Adam(Timed):
         self.device = work.workload.device
         shape = 2, work.workload.parameters
         flat, gradient = torch.rand(shape, device=self.device).unbind()
-        self.step = list(optimizers.Adam(flat, Config()).step(flat, gradient, LEARNING_RATE))
+        # Of a stack, Adam asks for nothing but its parameters.
+        stack = Stack(FashionClassifier(1, 0, 1, 1), 1, flat, flat, flat)
+        self.step = list(optimizers.Adam(stack, Config()).step(flat, gradient, LEARNING_RATE))
 
     def epoch(self) -> None:
         for _ in range(self.count):

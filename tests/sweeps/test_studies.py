@@ -133,6 +133,7 @@ def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
 @pytest.mark.parametrize("name", studies.F1)
 def test_what_f1_is_about_is_tuned_and_confirmed_on_the_reports_best_network(name):
     tuning, tuned = STUDIES[f"{name}_4192_tuning"], STUDIES[f"{name}_4192_retuned"]
+    assert isinstance(tuning, Tuning)
     plain = STUDIES["width_retuned"].base
     assert (tuning.base.width, tuning.base.batch_size) == (plain.width, plain.batch_size)
     assert tuning.base.precision == plain.precision == "bfloat16"
@@ -143,7 +144,9 @@ def test_what_f1_is_about_is_tuned_and_confirmed_on_the_reports_best_network(nam
 
 def test_of_a_studys_strengths_the_one_that_tuning_seeds_choose_is_confirmed(made_up_run):
     """Dropout of 0.2 is best, whatever the rate, and 1e-3 the best rate of all."""
-    tuning = replace(STUDIES["dropout_4192_tuning"], bracketed=False)
+    bracketing = STUDIES["dropout_4192_tuning"]
+    assert isinstance(bracketing, Tuning)
+    tuning = replace(bracketing, bracketed=False)
     tuned = replace(STUDIES["dropout_4192_retuned"], tuned_by=tuning)
 
     def accuracy(config):

@@ -181,7 +181,7 @@ class Both:
         hidden = [each for each in parameters if each.dim() == 2][1:-1]
         rest = [each for each in parameters if all(each is not one for one in hidden)]
         options = {"lr": lr, "weight_decay": weight_decay}
-        self.optimizers = [torch.optim.AdamW(rest, **options)]
+        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, **options)]
         if hidden:
             self.optimizers.append(
                 torch.optim.Muon(

@@ -7,9 +7,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from fmnist_lab.config import ConfigError
+from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
-from fmnist_lab.runs.run import pack
+from fmnist_lab.runs.run import Run, pack
 from fmnist_lab.sweeps.studies import F1, RETUNED_PRECISION, STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
@@ -257,7 +257,7 @@ def later_runs(made_up_run):
         return 0.9 + gained - abs(np.log10(config.learning_rate / best)) / 50 + luck
 
     def make(**gains):
-        runs = {}
+        runs: dict[Config, Run] = {}
         studies = ["width_tuning", "plain_1024_tuning", "width_retuned"]
         studies += [f"{name}_{width}_tuning" for width in (1024, 4192) for name in F1]
         for name in [*studies, *(f"{name}_4192_retuned" for name in F1)]:
@@ -273,6 +273,7 @@ GAINS = {"dropout": 0.01, "batch_norm": 0.006, "adamw": 0.0, "sgd": -0.01, "muon
 
 def test_what_the_report_left_for_later_is_judged_part_by_part(later_runs):
     found = claims.judge("best_model", later_runs(**GAINS))["F1"].as_claimed
+    assert found
     assert [finding.verdict.name for finding in found.findings] == ["supported"] * 3
     gains = [finding.verdict.estimate for finding in found.findings]
     assert gains == pytest.approx([0.01, 0.006, 0.008], abs=0.001)
@@ -296,6 +297,7 @@ def test_what_the_report_left_for_later_is_judged_part_by_part(later_runs):
 )
 def test_each_of_its_parts_can_fail(gains, verdicts, later_runs):
     found = claims.judge("best_model", later_runs(**{**GAINS, **gains}))["F1"].as_claimed
+    assert found
     assert [finding.verdict.name for finding in found.findings] == verdicts
     assert found.name == min(verdicts, key=NAMES.index)
 
@@ -303,6 +305,7 @@ def test_each_of_its_parts_can_fail(gains, verdicts, later_runs):
 def test_it_waits_until_every_optimiser_has_run(later_runs):
     runs = [run for run in later_runs(**GAINS) if run.config.optimizer != "sgd"]
     found = claims.judge("best_model", runs)["F1"].as_claimed
+    assert found
     names = [finding.verdict.name for finding in found.findings]
     assert names == ["supported", "supported", "not run yet"]
     assert found.findings[2].verdict.why.startswith("no runs yet of sgd at")

@@ -11,6 +11,7 @@ from fmnist_lab import pictures, verdicts
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.verdicts.claims import Box, fragile
 from fmnist_lab.verdicts.conclusions import CLAIMS
+from fmnist_lab.verdicts.rules import Name
 from fmnist_lab.verdicts.specifications import DEPARTURES, TABLE, Curve, curves
 
 CURVES = curves()
@@ -145,7 +146,8 @@ def test_the_share_counts_words_and_not_sizes():
 
 
 def test_four_in_five_are_not_fragile():
-    names = {made(f"{n}"): "inconclusive" for n in range(4)} | {made(): "inconclusive"}
+    names: dict[frozenset[str], Name] = {made(f"{n}"): "inconclusive" for n in range(4)}
+    names[made()] = "inconclusive"
     assert not Curve(names).fragile
     assert not Curve(names | {made("0"): "supported"}).fragile
     assert Curve(names | {made("0"): "supported", made("1"): "not supported"}).fragile
