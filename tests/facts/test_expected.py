@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab import pictures
+from fmnist_lab.__main__ import main
 from fmnist_lab.config import ConfigError
 from fmnist_lab.facts.expected import IMAGES, Expected, everything, expected
 from fmnist_lab.sweeps.studies import study
@@ -85,3 +86,40 @@ def test_every_setting_has_runs_an_interval_and_three_reasons_either_way():
         assert one.runs == sorted(one.runs)
         assert [len(reasons) for reasons in one.reasons.values()] == [3, 3]
         assert "{" not in "".join(text for texts in one.reasons.values() for text in texts)
+
+
+# The command line, which shows the same.
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tensorflow", "88.32"], expected("tensorflow").place(88.32)),
+        (["tensorflow", "0.91", "--images", "train"], expected("tensorflow", "train").place(0.91)),
+        (["tensorflow"], f"tensorflow (test): {expected('tensorflow').range}"),
+    ],
+)
+def test_the_command_says_where_a_number_falls(words, said, capsys):
+    assert main(["expect", *words]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
+
+
+def test_the_command_lists_every_setting(capsys):
+    assert main(["expect"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(everything())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tensorflow", "many"], "accuracy is 'many'; it must be a number from 0 to 100."),
+        (["tensorflow", "880"], "accuracy is 880; it must be a number from 0 to 100."),
+        (["tensorflw", "88"], "no runs of 'tensorflw' tell of 'test' images: "),
+        (["tensorflow", "88", "--images", "validation"], "no runs of 'tensorflow' tell of 'valid"),
+    ],
+)
+def test_the_command_answers_what_it_cannot_use_in_one_sentence(words, said, capsys):
+    assert main(["expect", *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(said)
