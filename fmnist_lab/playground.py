@@ -279,10 +279,11 @@ def words(ax: Axes, sentence: str) -> None:
 
 
 def compared(runs: Runs) -> str:
-    """Return the runs as an HTML table, the best first."""
+    """Return the runs as an HTML table, the best first: what all have, and what they differ in."""
     frame = runs.table().sort_values("validation_accuracy", ascending=False)
-    shown = frame[["loss", "depth", "width", "batch_size", "learning_rate", "precision", "seed"]]
-    shown = shown.assign(
+    main = ["loss", "depth", "width", "batch_size", "learning_rate", "precision", "seed"]
+    others = [name for name in names() if name not in main and frame[name].nunique() > 1]
+    shown = frame[main + others].assign(
         epochs=frame["epochs_run"], accuracy=(100 * frame["validation_accuracy"]).round(2)
     )
     return shown.to_html(index=False)

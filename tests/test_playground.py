@@ -138,6 +138,15 @@ def test_several_runs_are_compared_best_first(panel):
     assert float(accuracies[0]) >= float(accuracies[1])
 
 
+def test_runs_that_differ_in_a_technique_are_told_apart(panel, made_up_run, fashion):
+    for config in (Config(), Config(dropout=0.5), Config(dropout=0.5, seed=1)):
+        panel._show(made_up_run(config, stopped_by="patience"), fashion, stopped=False)
+        headings = re.findall(r"<th>(\w+)</th>", panel.table.value)
+        assert ("dropout" in headings) == (len(panel.runs) > 1)
+    assert "weight_decay" not in headings
+    assert "dropout 0.5" in panel.status.value
+
+
 def test_the_curves_and_the_table_of_the_runs_can_be_saved(panel):
     choose(panel, **SMALL)
     run = trained(panel)

@@ -55,6 +55,36 @@ def test_each_member_ends_as_on_the_cpu(fashion64):
         assert other.predictions == run.predictions
 
 
+TECHNIQUES = [
+    {"schedule": "cosine"},
+    {"schedule": "cosine", "optimizer": "sgd", "learning_rate": 0.1},
+    {"augment": "flip_shift"},
+    {"optimizer": "muon", "weight_decay": 0.1},
+    {"optimizer": "muon", "schedule": "cosine", "depth": 4},
+    {"dropout": 0.3, "input_dropout": 0.1, "batch_norm": "on"},
+    {"label_smoothing": 0.1, "average": 0.9, "optimizer": "adamw", "weight_decay": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", TECHNIQUES, ids=str)
+def test_a_technique_does_on_a_gpu_what_it_does_on_a_cpu(settings, fashion, on_gpu):
+    """For some steps, in single precision: roundings then part the two."""
+    configs = [replace(CONFIG, epochs=2, learning_rate=1e-3, seed=n) for n in (0, 1)]
+    configs = [replace(config, **settings) for config in configs]
+    there, here = trained(configs, on_gpu), trained(configs, fashion)
+    for seed, run in here.items():
+        for name in METRICS:
+            assert there[seed].history[name] == pytest.approx(run.history[name], rel=0.02)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("settings", TECHNIQUES, ids=str)
+def test_a_technique_gives_the_same_bits_twice(settings, precision, on_gpu):
+    configs = [replace(c, epochs=2, precision=precision, **settings) for c in SEEDS]
+    once, again = trained(configs, on_gpu), trained(configs, on_gpu)
+    assert all(run.agrees(again[seed]) for seed, run in once.items())
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("batch_size", [1, 48])
 def test_the_same_training_gives_the_same_bits(on_gpu, precision, batch_size):
