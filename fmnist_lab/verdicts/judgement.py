@@ -24,10 +24,10 @@ class Claim:
     """
 
     id: str
-    chapter: str  # the page that judges it
-    says: str  # the report's conclusion, in our words
-    reading: str  # what is tested for it
-    figure: str  # the figure that shows it: fig-<chapter>-<what>
+    chapter: str = ""  # the page that judges it
+    figure: str = ""  # the figure that shows it: fig-<chapter>-<what>
+    says: str = ""  # the report's conclusion, in our words
+    reading: str = ""  # what is tested for it
     parts: tuple[Part, ...] = ()
     claimed: tuple[Part, ...] = ()
     retuned: bool = False

@@ -15,7 +15,7 @@ from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.claims import SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above, below
-from fmnist_lab.verdicts.conclusions import CLAIMS
+from fmnist_lab.verdicts.conclusions import CLAIMS, WORDS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
 from fmnist_lab.verdicts.families import Share
 from fmnist_lab.verdicts.judgement import Answer, Claim, Finding, judge_claims
@@ -84,6 +84,11 @@ def as_claimed(found, name):
 
 
 # --- the declarations -------------------------------------------------------------------------
+
+
+def test_every_claim_has_its_words_and_no_words_lack_their_claim():
+    assert list(WORDS) == list(CLAIMS)
+    assert all(claim.says and claim.reading and claim.figure for claim in CLAIMS.values())
 
 
 def test_every_claim_of_the_design_is_declared_in_its_order():
