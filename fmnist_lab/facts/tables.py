@@ -207,7 +207,8 @@ def fixed() -> pd.DataFrame:
         if isinstance(each, Tuning) and each.beyond:
             spans += f"; also {' and '.join(map(str, each.beyond))}"
         rows[name] = {
-            "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}",
+            "compared": f"{label(each.swept)}: {', '.join(label(value) for value in each.values)}"
+            + "; the best alone" * each.best_alone,
             "networks": network.get(each.swept, f"{base.depth} × {base.width}"),
             "seeds": spans,
             "learning rate, precision": f"{rate}, {products}",

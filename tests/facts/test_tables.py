@@ -113,6 +113,9 @@ def test_what_was_fixed_is_told_of_every_study():
     assert rates["width_retuned"] == "chosen by width_tuning, bfloat16"
     assert rates["loss_tuning"] == "all of 13, 1e-5 to 1e-2, float32"
     assert rates["precision_2x512"] == "2.05e-4, both"
+    assert (
+        table["compared"]["dropout_4192_retuned"] == "dropout: 0.1, 0.2, 0.3, 0.5; the best alone"
+    )
 
 
 def test_tuning_names_every_width_and_depth():
