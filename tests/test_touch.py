@@ -223,13 +223,15 @@ def test_a_guess_is_drawn_told_beside_its_verdict_kept_and_forgotten(page, addre
     answer = kept("guess", "width")["questions"][0]["answer"]
     page.get_by_label("4192 neurons above 128").fill("2")
     page.keyboard.press("Enter")
-    words = f"You said 2 points; it is {answer:.2f} points."
+    shown = f"{answer:.2f}".rstrip("0")
+    words = f"You said 2 points; it is {shown} points."
     expect(page.locator("[data-said='0']")).to_have_text(words)
     expect(cover).to_have_count(0)
     expect(figure).to_be_visible()
     verdict = page.locator(".verdict", has_text="claim W1")
     expect(verdict.locator(".guess-beside")).to_have_text(f"4192 neurons above 128. {words}")
-    assert [url for url in asked if "_images" not in url] == []  # it stays in the browser
+    ours = (f"{address}/_images/", f"{address}/_static/")  # the figures uncovered, the page's icon
+    assert [url for url in asked if not url.startswith(ours)] == []  # a guess goes nowhere
 
     image, mark = (
         figure.locator("img:visible").bounding_box(),
@@ -297,6 +299,13 @@ def test_who_comes_for_a_figure_or_prints_sees_it(page, address):
     expect(page.locator("#fig-width-accuracy")).to_be_visible()
     page.goto(f"{address}/depth.html")
     figure = page.locator("#fig-depth-accuracy")
+    expect(figure).to_be_hidden()
+    page.goto(f"{address}/depth.html#verdicts")
+    expect(figure).to_be_hidden()
+    page.goto(f"{address}/depth.html#fig-depth-accuracy")
+    expect(figure).to_be_in_viewport()
+    page.goto(f"{address}/loss.html")
+    figure = page.locator("#fig-loss-accuracy")
     expect(figure).to_be_hidden()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(figure).to_be_visible()
@@ -397,13 +406,13 @@ def test_the_rule_moves_by_keyboard(page, address):
     box = page.get_by_role("region", name="Move the rule")
     status = box.get_by_role("status")
     expect(status).to_contain_text("supported but size open: +0.50 points")
-    box.get_by_label("Seeds").press("End")
+    box.get_by_role("slider", name="Seeds").press("End")
     expect(status).to_contain_text("\u2714\ufe0e supported: +0.50 points")
     expect(status).to_contain_text("30 seeds")
-    box.get_by_label("Mean difference").press("Home")
+    box.get_by_role("slider", name="Mean difference").press("Home")
     expect(status).to_contain_text("not supported: −1.50 points")
     for key in ("Seeds", "Home"), ("Spread", "End"):
-        box.get_by_label(key[0]).press(key[1])
+        box.get_by_role("slider", name=key[0]).press(key[1])
     expect(status).to_contain_text("inconclusive")
 
 

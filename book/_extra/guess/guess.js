@@ -97,10 +97,15 @@ class Guesses {
     /** @type {string[]} */
     const shown = remembered(SHOWN, []);
     const asked = page.questions.some((_, n) => this.said(n) !== undefined);
-    // Who comes to a place further down, from another page, came to see it.
-    const further = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!asked && !shown.includes("*") && !shown.includes(page.page) && !further) this.cover();
-    addEventListener("hashchange", () => this.uncover());
+    // Who follows a link to a figure came to see it.
+    const wanted = () => document.getElementById(location.hash.slice(1));
+    const came = Object.keys(page.figures).includes(wanted()?.id ?? "");
+    if (!asked && !shown.includes("*") && !shown.includes(page.page) && !came) this.cover();
+    addEventListener("hashchange", () => {
+      if (!wanted()?.matches(".guess-covered")) return;
+      this.uncover();
+      wanted()?.scrollIntoView();
+    });
     addEventListener("beforeprint", () => this.uncover());
     if (asked) this.show();
     this.toggle();
@@ -277,6 +282,9 @@ class Guesses {
   }
 }
 
+/** @param {number} count @param {string} noun */
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 /** @param {number[]} values */
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -295,10 +303,10 @@ export function summed(guesses) {
   const high = ratios.filter((ratio) => ratio > 1).length;
   const off = median(ratios.map((ratio) => Math.max(ratio, 1 / ratio)));
   const parts = [];
-  if (options.length) parts.push(`Of ${options.length} choices you made ${right} right.`);
+  if (options.length) parts.push(`Of ${counted(options.length, "choice")} you made ${right} right.`);
   if (ratios.length)
     parts.push(
-      `Of ${ratios.length} numbers ${high} ${high === 1 ? "was" : "were"} too high and ${ratios.filter((r) => r < 1).length} too low; half of them were off by a factor of ${off.toFixed(1)} or more.`,
+      `Of ${counted(ratios.length, "number")} ${high} ${high === 1 ? "was" : "were"} too high and ${ratios.filter((r) => r < 1).length} too low; half of them were off by a factor of ${off.toFixed(1)} or more.`,
     );
   return { words: parts.join(" "), numbers, ratios };
 }

@@ -178,7 +178,7 @@ function rule(place) {
         const { label, low, high, step, value } = SLIDERS[name];
         return `<p class="slider"><label for="rule-${name}">${label}</label>
           <input id="rule-${name}" type="range" min="${low}" max="${high}" step="${step}" value="${value}">
-          <output for="rule-${name}"></output></p>`;
+          <span class="value" aria-hidden="true"></span></p>`;
       })
       .join("")}
     <div data-part="rule"></div><p role="status"></p>`;
@@ -189,8 +189,8 @@ function rule(place) {
     const [average, sd, n] = names.map((name) => {
       const slider = /** @type {HTMLInputElement} */ (place.querySelector(`#rule-${name}`));
       const value = Number(slider.value);
-      const output = /** @type {HTMLElement} */ (slider.nextElementSibling);
-      output.textContent = name === "n" ? String(value) : name === "mean" ? signed(value) : value.toFixed(2);
+      const shown = /** @type {HTMLElement} */ (slider.nextElementSibling); // the slider says it itself
+      shown.textContent = name === "n" ? String(value) : name === "mean" ? signed(value) : value.toFixed(2);
       return value;
     });
     const { name, why, low, high, p } = judge(average, sd, n);
