@@ -195,6 +195,20 @@ def claims() -> list[Question]:
     ]
 
 
+def tutorials() -> list[Question]:
+    """Return the questions of the page on tutorials."""
+    from fmnist_lab.runs.recipes import trials
+    from fmnist_lab.verdicts import judge_figures
+
+    reached = [trial.history["test_accuracy"][-1] for trial in trials("tensorflow")]
+    verdicts = [verdict.name for verdict in judge_figures().values()]
+    wrong: Question = {"unit": "figures", "digits": 0, "high": len(verdicts)}
+    return [
+        number("Two runs of TensorFlow's network apart, on average", apart(pd.Series(reached))),
+        number("Figures that cannot be right", verdicts.count("not supported"), **wrong),
+    ]
+
+
 def speed() -> list[Question]:
     """Return the questions of the page on speed."""
     from fmnist_lab.facts import benchmark
@@ -207,5 +221,8 @@ def speed() -> list[Question]:
     ]
 
 
-PAGES = (data, method, loss, depth, width, batch_size, learning_rate, best_model, claims, speed)
+PAGES = (
+    data, method, loss, depth, width, batch_size, learning_rate, best_model, claims, tutorials,
+    speed,
+)  # fmt: skip
 QUESTIONS: dict[str, Callable[[], list[Question]]] = {each.__name__: each for each in PAGES}
