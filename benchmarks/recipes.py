@@ -26,6 +26,7 @@ from fmnist_lab.runs.recipes import FOLDER, RECIPES, Trial, read
 from fmnist_lab.runs.records import sealed
 from fmnist_lab.runs.run import canonical
 from fmnist_lab.training.environment import environment
+from fmnist_lab.training.steps import denormals_flushed
 
 SEEDS = range(30)
 STACK = 10  # seeds side by side: more do not fit into a processor's cache
@@ -184,8 +185,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in RECIPES]:
         parser.error(f"there is no recipe {unknown[0]!r}: choose from {', '.join(RECIPES)}.")
-    torch.set_num_threads(1)  # small networks gain nothing from a second
-    torch.set_flush_denormal(True)
     fashion = data.load()
     options.to.mkdir(parents=True, exist_ok=True)
     for name in options.names or RECIPES:
@@ -194,10 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         known = [t for t in read(path) if t.settings == settings] if path.exists() else []
         missing = sorted({*SEEDS} - {trial.seed for trial in known})
         for start in range(0, len(missing), STACK):
-            known += train(name, missing[start : start + STACK], fashion)
+            with denormals_flushed():
+                known += train(name, missing[start : start + STACK], fashion)
             publish(path, known)
             print(f"{name}: {len(known)} of {len(SEEDS)}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # small networks gain nothing from a second
     main()
