@@ -298,7 +298,9 @@ function median(values) {
 export function summed(guesses) {
   const options = guesses.filter(({ answer }) => typeof answer === "string");
   const right = options.filter(({ said, answer }) => said === answer).length;
-  const numbers = guesses.filter(({ said, answer }) => Number(said) > 0 && Number(answer) > 0);
+  const numbers = guesses.filter(
+    ({ said, answer }) => typeof answer === "number" && answer > 0 && Number(said) > 0,
+  );
   const ratios = numbers.map(({ said, answer }) => Number(said) / Number(answer));
   const high = ratios.filter((ratio) => ratio > 1).length;
   const off = median(ratios.map((ratio) => Math.max(ratio, 1 / ratio)));
@@ -326,7 +328,7 @@ function calibration(place) {
   const x = (ratio) =>
     wide / 2 + (Math.log2(Math.min(most, Math.max(1 / most, ratio))) / Math.log2(most)) * (wide / 2 - 24);
   const high = row * numbers.length + 34;
-  const marks = [[0.125, "⅛"], [0.25, "¼"], [0.5, "½"], [1, "as measured"], [2, "2×"], [4, "4×"], [8, "8×"]]; // prettier-ignore
+  const marks = [[0.125, "⅛"], [0.25, "¼"], [0.5, "½"], [1, "1×"], [2, "2×"], [4, "4×"], [8, "8×"]]; // prettier-ignore
   const grid = marks.map(
     ([ratio, name]) => `<line class="${ratio === 1 ? "zero" : "grid"}" x1="${x(Number(ratio))}" x2="${x(Number(ratio))}" y1="4" y2="${high - 26}"/>
       <text x="${x(Number(ratio))}" y="${high - 8}" text-anchor="middle">${name}</text>`,
