@@ -29,6 +29,7 @@ from fmnist_lab.verdicts.statistics import CONFIDENCE, Interval, for_other_image
 
 from .common import framed
 
+REPLAY = Path(__file__).with_name("replay.json")  # what `python -m benchmarks.replay` measured
 PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
 
 
@@ -188,6 +189,21 @@ def hours(answer: Answer, seeds: int) -> float:
         if str(run.device).endswith(" thread"):
             settings.setdefault(replace(run.config, seed=0), []).append(run.seconds)
     return seeds * sum(map(np.mean, settings.values())) / 2 / 3600
+
+
+def replayed() -> pd.DataFrame:
+    """Return a row a verdict: how often replays without, and with, an effect came to which."""
+    found = json.loads(REPLAY.read_text())
+    columns = {
+        "no effect, called supported": "supported, effect none",
+        "smallest effect, called supported": "supported, effect smallest",
+        "smallest effect, called not supported": "not supported, effect smallest",
+    }
+    rows = {
+        verdict: {column: f"{100 * shares[key]:.1f} %" for column, key in columns.items()}
+        for verdict, shares in found["verdicts"].items()
+    }
+    return framed(rows.items(), "verdict")
 
 
 def fixed() -> pd.DataFrame:
