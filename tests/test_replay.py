@@ -12,6 +12,7 @@ from fmnist_lab.runs.records import read_published
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES
 from fmnist_lab.verdicts.conclusions import CLAIMS
+from fmnist_lab.verdicts.evidence import Evidence
 
 PART = CLAIMS["L1"].parts[0]
 
@@ -39,7 +40,8 @@ def test_replays_have_the_effect_they_are_given_and_the_scatter_of_the_real_runs
     evidence = replay.Replayed(runs, "as run")
     evidence.shifts = {(PART.measure, PART.arms): [shift, 0.0]}
     found = drawn(evidence)
-    (real,) = PART.effects(replay.Evidence(runs)).values()
+    (real,) = PART.effects(Evidence(runs)).values()
+    assert real is not None
     error = real.sd / real.n**0.5
     assert found.mean() == pytest.approx(shift, abs=4 * error / 400**0.5)
     assert found.std() == pytest.approx(error, rel=0.15)
@@ -50,7 +52,8 @@ def test_the_luck_of_the_rates_widens_the_scatter_as_claimed(runs):
     found = drawn(evidence, 40)
     chosen = {replay.Choice.again(evidence.choices["loss"], evidence.rng)["mse"] for _ in range(20)}
     assert chosen <= set(TUNING_RATES)
-    (real,) = PART.effects(replay.Evidence(runs, retuned=True)).values()
+    (real,) = PART.effects(Evidence(runs, retuned=True)).values()
+    assert real is not None
     assert len(chosen) > 1
     assert found.std() > 0.7 * real.sd / real.n**0.5
 
