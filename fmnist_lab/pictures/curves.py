@@ -16,24 +16,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.measures import curve
 
-from .ends import LineEnds, name_lines
-from .style import (
-    BACKDROP,
-    NAMES,
-    axes,
-    band,
-    grouped,
-    label,
-    legend,
-    look,
-    looks,
-    panels,
-    percent,
-)
+from . import style
+from .style import BACKDROP, NAMES, label
 
 STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
 SHOWN = 0.12  # of accuracy below the best: what differs there would vanish beside a start at 0.1
 PANEL = 2.8  # inches: three panels fill a page's width
+GREY: dict[str, Any] = {"color": BACKDROP, "lw": 1.2, "marker": "", "zorder": 1}
 PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
 
 
@@ -50,41 +39,48 @@ def curves(
 
     A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
     from lowest to highest; `backdrop` runs are drawn in grey behind. An axis of accuracies leaves
-    out the steep first epochs (`near_best`).
+    out the steep first epochs (`near_best`). Against training accuracy, a thin diagonal shows where
+    the two are equal; as a running mean over the epoch it is low at first.
     """
-    ax, runs, backdrop = axes(ax), list(runs), list(backdrop)
-    grey = {}
-    for value, group in grouped(backdrop, by).items():
+    ax, runs, backdrop = style.axes(ax), list(runs), list(backdrop)
+    groups, behind = style.grouped(runs, by), style.grouped(backdrop, by)
+    look_of = style.looks(by, [*groups, *behind])
+    for value, group in behind.items():
         x, rows = series(group, metric, against)
-        (line,) = ax.plot(x, rows.mean(0), color=BACKDROP, lw=1.2, zorder=1)
-        grey[line] = label(value)
-    groups = grouped(runs, by)
-    look_of = looks(by, groups)
+        ax.plot(x, rows.mean(0), label=label(value), **look_of[value] | GREY)
     for n, (value, group) in enumerate(groups.items()):
         x, rows = series(group, metric, against)
         every = max(1, len(x) // 6)
         marks = look_of[value] | {"label": label(value), "markevery": (n % every, every)}
-        band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
+        style.band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
     ax.set(xlabel=NAMES.get(against, against), ylabel=NAMES[metric])
     if against == "epoch":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    for name, axis in ((against, ax.xaxis), (metric, ax.yaxis)):
+    for name, axis in ((against, "x"), (metric, "y")):
         if name.endswith("accuracy"):
-            percent(axis)
-    if metric.endswith("accuracy"):
-        near_best([ax], [*runs, *backdrop])
-    return name_lines(ax, by, {value: len(group) for value, group in groups.items()}, grey)
+            near_best([ax], [*runs, *backdrop], name, axis)
+    if against == "train_accuracy":
+        ax.axline((1, 1), slope=1, color="#767676", lw=1)
+    return style.name_lines(ax, by, [len(group) for group in [*behind.values(), *groups.values()]])
 
 
-def near_best(drawn: Sequence[Axes], runs: Sequence[Run]) -> None:
+def near_best(
+    drawn: Sequence[Axes],
+    runs: Sequence[Run],
+    metric: str = "validation_accuracy",
+    axis: str = "y",
+) -> None:
     """Show accuracies from `SHOWN` below the best up, lower only if a run's best lies lower.
 
-    The Axes in `drawn` share their vertical axis.
+    The Axes in `drawn` share that `axis`, "x" or "y".
     """
-    best = [max(curve(run, "validation_accuracy"), default=0.0) for run in runs]
+    for ax in drawn:
+        style.percent(getattr(ax, f"{axis}axis"))
+    best = [max(curve(run, metric), default=0.0) for run in runs]
     if best:
         low = min(max(best) - SHOWN, min(best) - 0.01)
-        drawn[0].set_ylim(max(low, 0), max(ax.dataLim.y1 for ax in drawn) + 0.01)
+        high = max(getattr(ax.dataLim, f"{axis}1") for ax in drawn) + 0.01
+        drawn[0].set(**{f"{axis}lim": (max(low, 0), high)})
 
 
 def series(runs: Sequence[Run], metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
@@ -110,20 +106,19 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
     share theirs too, as they can be compared, losses do not.
     """
     runs = list(runs)
-    groups = grouped(runs, by)
+    groups = style.grouped(runs, by)
     count, shared = max(1, len(groups)), kind == "accuracy"
-    drawn = panels(count, height=3.4, width=max(7.0, PANEL * count), sharex=True, sharey=shared)
+    width = max(7.0, PANEL * count)
+    drawn = style.panels(count, height=3.4, width=width, sharex=True, sharey=shared)
     for ax, (value, group) in zip(drawn, groups.items(), strict=False):
-        style = looks(by, groups)[value] | {"ls": "-"}
+        look = style.looks(by, groups)[value] | {"ls": "-"}
         for part, name, how in (("train", "training", PALE), ("validation", "validation", {})):
             x, rows = series(group, f"{part}_{kind}", "epoch")
-            marks = style | {"label": name, "markevery": max(1, len(x) // 4)} | how
-            band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
+            marks = look | {"label": name, "markevery": max(1, len(x) // 4)} | how
+            style.band(ax, x, (rows.min(0), rows.mean(0), rows.max(0)), **marks)
         ax.set_title(f"{label(value)} ({len(group)} seed{'s' * (len(group) > 1)})", fontsize=11)
         ax.set(xlabel="epoch", ylabel="" if shared and ax is not drawn[0] else kind)
-        ax.add_artist(LineEnds(ax, *ax.get_legend_handles_labels()))
-        if shared:
-            percent(ax.yaxis)
+        ax.legend()
     if shared:
         near_best(drawn, runs)
     return drawn
@@ -138,17 +133,17 @@ def loss_and_accuracy(
     A history, `Run.history` or what there is of it, has one look: with markers on validation
     images; thin and pale, as a running mean over the epoch, on training images.
     """
-    drawn = drawn or panels(2, width=8)
+    drawn = drawn or style.panels(2, width=8)
     for kind, ax in zip(("loss", "accuracy"), drawn, strict=True):
         for n, (name, history) in enumerate(histories.items()):
             for part, how in (("validation", {"label": name}), ("train", PALE)):
                 values = np.array(history[f"{part}_{kind}"], float)  # None becomes NaN
                 every = max(1, len(values) // 6)
                 ax.plot(np.arange(1, len(values) + 1), values,
-                        **look(n) | {"markevery": (n % every, every)} | how)  # fmt: skip
+                        **style.look(n) | {"markevery": (n % every, every)} | how)  # fmt: skip
         ax.set(xlabel="epoch", ylabel=kind)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    percent(drawn[1].yaxis)
+    style.percent(drawn[1].yaxis)
     if histories:
         lines, names = drawn[0].get_legend_handles_labels()
         drawn[0].figure.legend(
@@ -156,31 +151,6 @@ def loss_and_accuracy(
             loc="outside lower center", title_fontsize=9, ncols=min(2, len(names)),
         )  # fmt: skip
     return drawn
-
-
-def fit(
-    runs: Iterable[Run],
-    *,
-    by: str,
-    backdrop: Iterable[Run] = (),
-    low: float = 0.8,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw validation against training accuracy, a point per epoch, a line per value of `by`.
-
-    Only values above `low`, a fraction, are shown; on the thin diagonal the two are equal. Training
-    accuracy is a running mean over the epoch, so early points may lie above the diagonal.
-    """
-    runs = list(runs)
-    ax = curves(runs, by=by, against="train_accuracy", backdrop=backdrop, ax=ax)
-    ax.axline((low, low), slope=1, color="#767676", lw=1)
-    right, top = (
-        max((max(curve(run, f"{part}_accuracy"), default=0.0) for run in runs), default=0.0)
-        for part in ("train", "validation")
-    )
-    if min(right, top) > low:  # else all of it is shown, as far as it got
-        ax.set(xlim=(low, right + 0.01), ylim=(low, top + 0.01))
-    return ax
 
 
 def near_lowest(
@@ -219,21 +189,21 @@ def after_best(
     line is the mean over the seeds that have the epoch, with a band from lowest to highest; a
     setting whose runs all ended at their best epoch is left out. `backdrop` runs are in grey.
     """
-    ax = axes(ax)
-    seeds = {}
-    for group in grouped(backdrop, by).values():
+    ax = style.axes(ax)
+    seeds = []
+    for group in style.grouped(backdrop, by).values():
         around = around_best(group, metric, before)
-        ax.plot(around.mean(axis=1), color=BACKDROP, lw=1.2, zorder=1)
-    groups = grouped(runs, by)
+        ax.plot(around.mean(axis=1), **GREY)
+    groups = style.grouped(runs, by)
     for value, group in groups.items():
         around = around_best(group, metric, before)
         if len(around):
-            seeds[value] = around.shape[1]
+            seeds.append(around.shape[1])
             ends = around.min(axis=1), around.mean(axis=1), around.max(axis=1)
-            band(ax, around.index, ends, label=label(value), **looks(by, groups)[value])
+            style.band(ax, around.index, ends, label=label(value), **style.looks(by, groups)[value])
     ax.axvline(0, color="#767676", lw=1)
     ax.set(xlabel="epochs after the best", ylabel=f"{NAMES[metric]} above its lowest (%)")
-    return name_lines(ax, by, seeds)
+    return style.name_lines(ax, by, seeds)
 
 
 def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
@@ -258,7 +228,7 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     its lowest loss to its highest: no spike is lost, and the axis says how many steps share a
     stroke. Losses that are not finite are left out. Raises `ValueError` if the run kept none.
     """
-    ax = axes(ax)
+    ax = style.axes(ax)
     losses = run.losses_by_step().astype(float)
     losses[~np.isfinite(losses)] = np.nan
     length = -(-len(losses) // strokes)
@@ -269,18 +239,19 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     middle_of_epoch = (np.arange(run.epochs) + 0.5) * len(losses) / run.epochs
     means = np.array(run.history["train_loss"], float)
     size = run.config.batch_size
-    ax.plot(middle_of_epoch, means, label="mean of each epoch", **looks("batch_size", [size])[size])
+    look = style.looks("batch_size", [size])[size]
+    ax.plot(middle_of_epoch, means, label="mean of each epoch", **look)
     thinned = f"\na stroke: lowest to highest loss of {length:,} steps" if length > 1 else ""
     ax.set(xlabel=f"step{thinned}", ylabel=NAMES["train_loss"], ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
 def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
     """Draw each run's training loss by step, and beside it by epoch."""
-    left, right = panels(2, width=8)
+    left, right = style.panels(2, width=8)
     for run in runs:
         step_losses(run, left)
         curves([run], by="batch_size", metric="train_loss", ax=right)
@@ -290,7 +261,7 @@ def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
 def jumps(runs: Sequence[Run]) -> list[Axes]:
     """Draw each run's validation loss at the two largest rates, a panel per rate."""
     largest = sorted({run.config.learning_rate for run in runs})[-2:]
-    drawn = panels(max(1, len(largest)), sharex=True, sharey=True)
+    drawn = style.panels(max(1, len(largest)), sharex=True, sharey=True)
     for ax, rate in zip(drawn, largest, strict=False):
         there = [run for run in runs if run.config.learning_rate == rate]
         curves(there, by="seed", metric="validation_loss", ax=ax)

@@ -16,7 +16,6 @@ from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts.measures import curve, jolt
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
 
-from .ends import name_lines
 from .style import (
     BACKDROP,
     COLORS,
@@ -31,6 +30,7 @@ from .style import (
     label,
     legend,
     looks,
+    name_lines,
     panels,
     percent,
     rows,
@@ -140,13 +140,13 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     return name_lines(ax, by, rate_lines(frame, by, ax))
 
 
-def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> dict[Any, int]:
+def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> list[int]:
     """Draw accuracy against learning rate; return how many seeds each value of `by` has."""
-    counts, values = {}, in_order(frame[by])
+    counts, values = [], in_order(frame[by])
     for value, style in looks(by, values).items():
         seeds = frame[frame[by] == value].groupby("learning_rate")["validation_accuracy"]
         if value in values:
-            counts[value] = int(seeds.count().max())
+            counts.append(int(seeds.count().max()))
             ends = seeds.min(), seeds.mean(), seeds.max()
             interval(ax, ends[0].index, ends, label=label(value), capsize=3, **style)
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])

@@ -1,6 +1,6 @@
 """The book's style: axes, colours, lines, labels and legends of every picture of runs.
 
-Line style, marker and a label at the line's end tell settings apart, as well as colour.
+Line style and marker tell settings apart, as well as colour.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from fmnist_lab.config import LOSS_WORDS, written
@@ -31,16 +33,6 @@ BACKDROP = "#B0B0B0"
 SAID = "#F5D9A8"  # behind what the report says
 BAND = "#EDEDED"  # what lies within it is too small to matter
 MEAN: dict[str, Any] = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect with its interval
-# Words in a line's colour, by that colour: with at least 4.5 : 1 on white, where lines need 3 : 1.
-TEXT = {
-    "#D55E00": "#B34F00",
-    "#009E73": "#007D5B",
-    "#CC79A7": "#A84D7F",
-    "#56B4E9": "#1F76AB",
-    "#E69F00": "#8F6300",
-    "#7F7F7F": "#6B6B6B",
-    "#B0B0B0": "#767676",
-}
 # What is written on a fill that keeps its colour on a dark page.
 INK = {"dark": "#010101", "light": "#FEFEFE"}
 # Colours on a dark page, by those on a light one: lines with at least 4.5 : 1 on its #121212, grey
@@ -53,12 +45,6 @@ DARK = {
     "#009E73": "#22B98D",
     "#CC79A7": "#D78FB6",
     "#7F7F7F": "#9A9A9A",
-    "#B34F00": "#EE7A2C",
-    "#007D5B": "#22B98D",
-    "#A84D7F": "#D78FB6",
-    "#1F76AB": "#56B4E9",
-    "#8F6300": "#E69F00",
-    "#6B6B6B": "#9A9A9A",
     "#767676": "#A0A0A0",
     "#595959": "#B8B8B8",
     "#B0B0B0": "#565656",
@@ -71,7 +57,9 @@ DARK = {
     "#F5D9A8": "#5A4418",
 }
 Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
-ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4}  # of a legend
+# Where a legend stands.
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3}
+BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
 # Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
 FONT = "DejaVu Sans"
 FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
@@ -242,7 +230,30 @@ def band(ax: Axes, x: npt.ArrayLike, ends: Ends, *, color: str, **how: Any) -> N
 def legend(ax: Axes) -> None:
     """Add a legend above the axes, where it covers nothing, if there is something to name."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(**ABOVE | {"ncols": 3})
+        ax.legend(**ABOVE)
+
+
+def name_lines(ax: Axes, by: str, seeds: Sequence[int]) -> Axes:
+    """Return `ax` with its lines named beside it, in the order of their ends, the highest first.
+
+    The lines are settings of `by`; `seeds`: how many runs each of them rests on, as drawn.
+    """
+    lines, names = ax.get_legend_handles_labels()
+    if by in NAMES and lines:
+        told = f"{seeds[0]} seed{'s' * (seeds[0] > 1)} each"
+        if len(set(seeds)) > 1:
+            told = "in brackets: seeds"
+            names = [f"{name} ({count})" for name, count in zip(names, seeds, strict=True)]
+        order = np.argsort([-last(line) for line in lines], kind="stable")
+        ax.legend([lines[n] for n in order], [names[n] for n in order], **BESIDE)
+        ax.set_title(f"{NAMES[by]}, {told}", loc="left", fontsize=9, color="#595959")
+    return ax
+
+
+def last(line: Line2D | ErrorbarContainer) -> float:
+    """Return how high a line ends; not a number where it has no point."""
+    heights = np.asarray((line if isinstance(line, Line2D) else line[0]).get_ydata(), float)
+    return float([np.nan, *heights[np.isfinite(heights)]][-1])
 
 
 def grouped(runs: Iterable[Run], by: str) -> dict[Any, list[Run]]:

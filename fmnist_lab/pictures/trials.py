@@ -12,7 +12,6 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.verdicts.luck import expected_best
 from fmnist_lab.verdicts.measures import ACCURACY
 
-from .ends import LineEnds
 from .style import NAMES, axes, grouped, label, looks, panels, percent
 
 SHOWN = 0.06  # of accuracy below the best: what loses more with its first trial rises out of sight
@@ -45,6 +44,5 @@ def budget(runs: Iterable[Run], *, by: str, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.set(xlabel="trials", ylabel="expected best validation accuracy")
     percent(ax.yaxis)
-    handles, names = ax.get_legend_handles_labels()
-    ax.add_artist(LineEnds(ax, handles, names, title=NAMES[by]))
+    ax.legend(*ax.get_legend_handles_labels(), title=NAMES[by])
     return ax

@@ -1,7 +1,6 @@
 """What a reader sees of a picture: its lines, entries, texts and labels."""
 
 import numpy as np
-from matplotlib.legend import Legend
 
 
 def lines(ax):
@@ -18,8 +17,7 @@ def drawn(ax, number=0):
 
 
 def entries(ax):
-    """The names of lines, wherever they stand."""
-    legend = ax.get_legend() or next(iter(ax.findobj(Legend)), None)
+    legend = ax.get_legend()
     return [text.get_text() for text in legend.get_texts()] if legend else []
 
 

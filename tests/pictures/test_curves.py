@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.legend import Legend
 
 from fmnist_lab import pictures
 from fmnist_lab.config import Config
@@ -68,11 +67,12 @@ def test_a_curve_can_be_drawn_against_several_clocks(with_curve, against, expect
     assert list(drawn(pictures.curves([run], by="depth", against=against))[0]) == expected
 
 
-def test_the_names_count_the_seeds_where_they_differ_and_the_backdrop_has_no_entry(with_curve):
-    runs = [with_curve([0.5], depth=2), with_curve([0.5]), with_curve([0.5], seed=1)]
-    ax = pictures.curves(runs, by="depth", backdrop=[with_curve([0.5], depth=3)])
-    assert entries(ax) == ["1 (2)", "2 (1)"]
-    assert ax.get_lines()[0].get_color() == BACKDROP
+def test_the_names_count_the_seeds_where_they_differ_and_the_backdrop_is_grey(with_curve):
+    runs = [with_curve([0.5], depth=2), with_curve([0.6]), with_curve([0.6], seed=1)]
+    ax = pictures.curves(runs, by="depth", backdrop=[with_curve([0.7], depth=3)])
+    assert entries(ax) == ["3 (1)", "1 (2)", "2 (1)"]
+    colors = [line.get_color() for line in ax.get_legend().get_lines()]
+    assert [color == BACKDROP for color in colors] == [True, False, False]
 
 
 @pytest.mark.parametrize(("by", "values"), [("loss", ["mae", "mse"]), ("width", [512, 2096])])
@@ -280,8 +280,7 @@ def test_the_heading_counts_the_seeds_that_went_on_after_their_best_epoch(with_l
     ]
     ax = pictures.after_best(runs, by="depth")
     assert entries(ax) == ["2"]
-    (names,) = ax.findobj(Legend)
-    assert names.get_title().get_text() == "hidden layers, 1 seed each"
+    assert ax.get_title("left") == "hidden layers, 1 seed each"
 
 
 def test_a_backdrop_is_drawn_without_an_entry_in_the_legend(with_loss):
@@ -299,15 +298,11 @@ def test_a_loss_is_shown_from_its_lowest_value_of_all_to_a_multiple_of_it(with_l
     assert ax.get_ylim() == (1.9, 4.0)
 
 
-def test_accuracies_are_shown_from_the_low_end_on(with_curve):
-    run = with_curve([0.7, 0.85], metric="validation_accuracy")
-    run.history["train_accuracy"][:] = [0.6, 0.9]
-    ax = pictures.fit([run], by="depth", low=0.8)
-    assert ax.get_xlim() == pytest.approx((0.8, 0.91))
-    assert ax.get_ylim() == pytest.approx((0.8, 0.86))
-
-
-def test_a_run_that_stays_below_the_low_end_is_shown_all_the_same(with_curve):
-    run = with_curve([0.2, 0.3], metric="validation_accuracy")
-    low, high = pictures.fit([run], by="depth", low=0.8).get_ylim()
-    assert low <= 0.2 < 0.3 <= high
+def test_training_accuracies_too_are_shown_from_twelve_points_below_the_best_up(with_curve):
+    run = with_curve([0.2, 0.7, 0.85])
+    run.history["train_accuracy"][:] = [0.1, 0.6, 0.9]
+    ax = pictures.curves([run], by="depth", against="train_accuracy")
+    assert ax.get_xlim() == pytest.approx((0.78, 0.91))
+    assert ax.get_ylim() == pytest.approx((0.73, 0.86))
+    diagonal = ax.get_lines()[-1]
+    assert (diagonal.get_xy1(), diagonal.get_slope()) == ((1, 1), 1)

@@ -160,9 +160,7 @@ def test_a_run_too_short_for_a_roughness_is_left_out(with_loss):
     assert not ax.get_lines()
 
 
-@pytest.mark.parametrize(
-    "picture", [pictures.after_best, pictures.fit, pictures.near_lowest, pictures.roughness]
-)
+@pytest.mark.parametrize("picture", [pictures.after_best, pictures.near_lowest, pictures.roughness])
 def test_no_runs_are_an_empty_picture(picture):
     ax = picture([], by="depth")
     ax.figure.canvas.draw()

@@ -3,12 +3,14 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from fmnist_lab.pictures import style
 from fmnist_lab.pictures.style import label
 from fmnist_lab.pictures.verdicts import LOOKS
+from tests.pictures.seen import entries
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,44 @@ def test_the_text_of_a_pages_picture_is_text_in_the_readers_own_font():
     fonts = set(re.findall(r"font[^;\"]*(system-ui|'[^']+')", paged))
     assert "a title</text>" in paged
     assert fonts == {"system-ui"}
+
+
+# --- The names of lines
+
+
+def named(curves, seeds=None):
+    """Draw a curve (heights) a name, the names of settings of the width."""
+    ax = style.axes()
+    for n, (name, curve) in enumerate(curves.items()):
+        ax.plot(range(1, len(curve) + 1), curve, label=str(name), **style.look(n))
+    return style.name_lines(ax, "width", seeds or [3] * len(curves))
+
+
+def test_names_stand_in_the_order_of_the_lines_ends():
+    ax = named({1: [0.9, 0.2], 2: [0.1, 0.8, np.nan], 3: [np.nan], 4: [0.3]})
+    assert entries(ax) == ["2", "4", "1", "3"]
+    colors = [line.get_color() for line in ax.get_legend().get_lines()]
+    assert colors == [style.COLORS[n] for n in (1, 3, 0, 2)]
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_names_lie_on_no_line_and_nothing_of_them_is_cut_off(count):
+    ax = named({10**n: [0.2, 0.6] for n in range(count)}, [10, *range(1, count)])
+    ax.figure.canvas.draw()
+    box, page = ax.get_legend().get_window_extent(), ax.figure.bbox
+    assert ax.bbox.x1 <= box.x0 < box.x1 <= page.x1
+    assert page.y0 <= box.y0 < box.y1 <= page.y1
+
+
+@pytest.mark.parametrize(
+    ("seeds", "heading", "names"),
+    [
+        ([3, 3], "3 seeds each", ["2", "1"]),
+        ([1, 1], "1 seed each", ["2", "1"]),
+        ([10, 3], "in brackets: seeds", ["2 (3)", "1 (10)"]),
+    ],
+)
+def test_the_heading_says_what_is_compared_and_how_many_seeds_there_are(seeds, heading, names):
+    ax = named({1: [0.1, 0.2], 2: [0.8, 0.9]}, seeds)
+    assert entries(ax) == names
+    assert ax.get_title("left") == f"width (neurons a hidden layer), {heading}"
