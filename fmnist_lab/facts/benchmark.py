@@ -125,72 +125,42 @@ def ranked(frame: pd.DataFrame) -> list[str]:
     return order(frame) + list(frame[frame["floor"]]["label"].unique())
 
 
-def gpu(results: Mapping[str, Any]) -> Facts:
-    """Return the facts in a benchmark's results of ten seeds on a GPU: factors are texts."""
+def factors(results: Mapping[str, Any]) -> Facts:
+    """Return a benchmark's results with what follows for each workload, and each trainer in it.
+
+    Texts: `times`, by what factor it takes longer than ours, and `ours`, by what factor ours takes
+    longer. Numbers: `peak`, its memory in 10^6 bytes; `step`, a step of ours in microseconds.
+    """
     frame = medians(results)
-    others = ("ours_in_turn", "jax", "expert", "graphs", "products")
-    factors = {f"gpu_{name}": number(ratio(frame, "10-seeds", name)) for name in others}
-    (ours,) = frame[frame["trainer"] == "ours"]["seconds"]
-    return factors | {
-        "gpu": results["machine"]["gpu"],
-        "gpu_date": results["date"],
-        "gpu_limit": results["limit_seconds"],
-        "gpu_step": 1e6 * ours / results["workloads"]["10-seeds"]["steps"],
+    seconds = frame.pivot(index="workload", columns="trainer", values="seconds")
+    peak = frame.pivot(index="workload", columns="trainer", values="peak_mb")
+    times = seconds.div(seconds[OURS], axis=0)
+    steps = pd.Series({name: each["steps"] for name, each in results["workloads"].items()})
+    return {
+        **results,
+        "times": times.map(number).to_dict("index"),
+        "ours": (1 / times).map(number).to_dict("index"),
+        "peak": peak.to_dict("index"),
+        "step": dict(1e6 * seconds[OURS] / steps),
     }
 
 
 def speed(results: Mapping[str, Any]) -> Facts:
-    """Return the facts in a benchmark's results: factors are texts, memory is in 10^6 bytes."""
-    frame = medians(results)
-    machine, versions, costs = results["machine"], results["versions"], results["costs"]
-    sweep, imports = costs["sweep"], costs["import_seconds"]
-    million = parameter_count(2, 4192) / 1e6
-    wide = frame[frame["workload"] == "2x4192-b512"].set_index("trainer")["peak_mb"]
+    """Return the `factors` of a benchmark's results with what its sweep, imports and reading cost.
 
-    def times(workload: str, trainer: str, to: str = "ours") -> str:
-        return number(ratio(frame, workload, trainer, to))
-
-    small = {
-        f"{trainer}_{batch}": times(f"1x128-b{batch}", trainer)
-        for batch in (1, 16, 64)
-        for trainer in ("tutorial", "expert", "jax")
-    }
-    rounded = {
-        f"{what}_{network}": times(f"{network}-b512-bf16", *pair)
-        for network in ("2x4192", "4x2096")
-        for what, pair in {
-            "rounded": ("ours", "ours_float32"),
-            "rounded_expert": ("expert",),
-            "rounded_jax": ("jax",),
-            "rounded_over": ("ours", "products"),
-        }.items()
-    }
-    return (
-        small
-        | rounded
-        | {
-            **{name: machine[name] for name in ("processor", "cores", "memory_gib")},
-            **{name: versions[name] for name in ("python", "torch")},
-            "date": results["date"],
-            "repeats": results["repeats"],
-            "limit": results["limit_seconds"],
-            "expert_wide": times("2x4192-b512", "expert"),
-            "over_products": times("2x4192-b512", "ours", to="products"),
-            "adam_of_1": times("1x128-b1", "adam"),
-            "products_of_64": times("1x128-b64", "products"),
-            "in_turn": times("10-seeds", "ours_in_turn"),
-            "stack": times("10-seeds", "ours_stack"),
-            **{f"sweep_{name}": sweep[name] for name in ("seeds", "epochs", "workers")},
-            **{name: sweep[name] for name in ("in_turn_seconds", "together_seconds")},
-            "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
-            "import_torch": median(imports["torch"]),
-            "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
-            "published": costs["published_runs"],
-            "reading": 1000 * median(costs["read_published_seconds"]),
-            "bytes": costs["stack_bytes_a_parameter"],
-            "million": million,
-            "stack_mb": million * costs["stack_bytes_a_parameter"],
-            "peak_ours": f"{wide.get('ours', NAN):,.0f}",
-            "peak_expert": f"{wide.get('expert', NAN):,.0f}",
-        }
+    The largest network has `million` parameters; a member of a stack of it takes `stack_mb`.
+    """
+    costs = results["costs"]
+    imports, sweep, million = (
+        costs["import_seconds"],
+        costs["sweep"],
+        parameter_count(2, 4192) / 1e6,
     )
+    return factors(results) | {
+        "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
+        "import_torch": median(imports["torch"]),
+        "import_all": median(imports["fmnist_lab.sweeps.sweep"]) / median(imports["torch"]),
+        "reading": 1000 * median(costs["read_published_seconds"]),
+        "million": million,
+        "stack_mb": million * costs["stack_bytes_a_parameter"],
+    }

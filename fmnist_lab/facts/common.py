@@ -16,13 +16,14 @@ NAN = float("nan")
 PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
 Facts = dict[str, Any]  # a number or a text by the name that a page gives it
 # A fact in a text; what a backtick follows is one of MyST's roles, as {doc}`method`.
-FIELD = re.compile(r"\{(\w+)(:[^}]*)?\}(?!`)")
+FIELD = re.compile(r"\{(\w+)(?:\[[^\]]+\])*(:[^}]*)?\}(?!`)")
 
 
 def teller(known: Facts) -> Callable[[str], Any]:
     """Return a function that shows a page's text as Markdown, with the facts it names filled in.
 
-    A fact is named {name} or {name:format}. What is known later, in the same dict, counts too.
+    A fact is named {name} or {name:format}, what it holds itself {name[key]}. What is known later,
+    in the same dict, counts too.
     """
     from IPython.display import Markdown  # only notebooks have it
 

@@ -1,6 +1,7 @@
 """Facts of made-up runs, computed by hand; and that every fact a page names exists."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +201,7 @@ def test_a_split_has_a_mean_and_a_variance_by_chance(fashion):
 
 def test_a_text_is_told_with_the_facts_it_names_and_its_roles_and_formulas_as_they_are():
     known = {"runs": np.int64(1234), "hours": np.float64(1.25), "best": "5e-2", "doc": "a fact"}
+    known["times"] = {"1x128-b64": {"jax": 2.5}}
     text = "{runs:,} runs, {hours:.1f} h; {best}, {runs}; {doc}`method`, $12{,}000$, {doc}."
     tell = facts.teller(known)
     shown = tell(text)
@@ -207,11 +209,23 @@ def test_a_text_is_told_with_the_facts_it_names_and_its_roles_and_formulas_as_th
     assert shown.data == "1,234 runs, 1.2 h; 5e-2, 1234; {doc}`method`, $12{,}000$, a fact."
     with pytest.raises(KeyError, match="later"):
         tell("{later}")
+    assert tell("{times[1x128-b64][jax]:.2f} times").data == "2.50 times"
     known |= {"later": 3}
     assert tell("{later}").data == "3"
 
 
 # --- What pages name
+
+
+def speed_facts():
+    gpu = benchmark.factors(benchmark.read(benchmark.ON_GPU))
+    return benchmark.speed(benchmark.read()) | {"gpu": gpu}
+
+
+def test_the_page_on_speed_finds_what_its_facts_hold():
+    tell = facts.teller(speed_facts())
+    shown = [tell(text).data for text in told.texts(BOOK / "speed.ipynb")]
+    assert not re.findall(r"\{|\bnan\b|–", " ".join(shown))
 
 
 def named(page: str) -> set[str]:
@@ -248,9 +262,7 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
             "intro": lambda: facts.findings(verdicts.judge()),
             "learning_rate": lambda: facts.learning_rate(runs, Runs()),
             "loss": lambda: facts.loss(runs, runs),
-            "speed": lambda: (
-                benchmark.speed(benchmark.read()) | benchmark.gpu(benchmark.read(benchmark.ON_GPU))
-            ),
+            "speed": speed_facts,
             "width": lambda: facts.of_runs(frame),
         }
         known = given[page]()
