@@ -16,25 +16,8 @@ from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts.measures import curve, jolt
 from fmnist_lab.verdicts.statistics import mean_interval, prediction_interval
 
-from .style import (
-    BACKDROP,
-    COLORS,
-    ENDS,
-    FEWEST,
-    NAMES,
-    SAID,
-    axes,
-    grouped,
-    in_order,
-    interval,
-    label,
-    legend,
-    looks,
-    name_lines,
-    panels,
-    percent,
-    rows,
-)
+from . import style
+from .style import BACKDROP, COLORS, NAMES, label
 
 
 def dots(
@@ -52,11 +35,11 @@ def dots(
     seeds has no interval. `backdrop` runs are drawn in grey. `best`: the settings that a claim of
     the report calls best, by its id; a band marks them.
     """
-    ax = axes(ax)
+    ax = style.axes(ax)
     parts = [(frame, COLORS[0], 3)]
     if backdrop is not None and len(backdrop):
         parts.insert(0, (backdrop, BACKDROP, 1))
-    values = in_order(pd.concat([part[by] for part, _, _ in parts]))
+    values = style.in_order(pd.concat([part[by] for part, _, _ in parts]))
     place = {value: n for n, value in enumerate(values)}
     scale = 100 if metric == "gap" or metric.endswith("accuracy") else 1
     for part, color, order in parts:
@@ -65,17 +48,17 @@ def dots(
             x = place[value]
             spread = np.linspace(-0.12, 0.12, len(heights)) if len(heights) > 1 else [0.0]
             ax.plot(x + np.array(spread), heights, "o", ms=5, mfc="none", color=color, zorder=order)
-            if len(heights) >= FEWEST:
+            if len(heights) >= style.FEWEST:
                 found = mean_interval(heights)
                 ends = found.low, found.estimate, found.high
                 mark: dict[str, Any] = {"fmt": "D", "ms": 5, "capsize": 6, "color": color}
-                interval(ax, x + 0.25, ends, zorder=order + 1, **mark)
+                style.interval(ax, x + 0.25, ends, zorder=order + 1, **mark)
     for claim, settings in (best or {}).items():
         name = f"best, says {claim}"
         for n in (place[value] for value in values if value in settings):
-            ax.axvspan(n - 0.45, n + 0.45, color=SAID, zorder=0, label=name)
+            ax.axvspan(n - 0.45, n + 0.45, color=style.SAID, zorder=0, label=name)
             name = "_"  # one entry for all
-    legend(ax)
+    style.legend(ax)
     ax.set_xticks(range(len(values)), [label(value) for value in values])
     ax.set(xlabel=NAMES.get(by, by), xlim=(-0.5, max(1, len(values)) - 0.5))
     ax.set_ylabel(NAMES.get(metric, metric))
@@ -98,26 +81,26 @@ def along(
     A run's marker says how it ended (`ENDS`): one that hit the cap on epochs was still improving.
     `backdrop` runs are drawn in grey.
     """
-    ax = axes(ax)
+    ax = style.axes(ax)
     for part, color, order in ((backdrop, BACKDROP, 1), (frame, COLORS[0], 3)):
         if part is None or part.empty:
             continue
         means = part.groupby(by)[metric].mean()
         ax.plot(means.index, means, color=color, lw=1.2, zorder=order)
-        for end, (marker, name) in ENDS.items():
+        for end, (marker, name) in style.ENDS.items():
             there = part[part["stopped_by"] == end]
             if len(there):
-                style = {"ls": "none", "mfc": "none", "ms": 7, "color": color, "zorder": order}
+                mark = {"ls": "none", "mfc": "none", "ms": 7, "color": color, "zorder": order}
                 entry = name if order == 3 else None
-                ax.plot(there[by], there[metric], marker=marker, label=entry, **style)
+                ax.plot(there[by], there[metric], marker=marker, label=entry, **mark)
     shown = [part[by] for part in (frame, backdrop) if part is not None and len(part)]
     scale = "log" if all((values > 0).all() for values in shown) else "linear"
     ax.set(xscale=scale, xlabel=NAMES.get(by, by), ylabel=NAMES.get(metric, metric))
     if metric.endswith("accuracy"):
-        percent(ax.yaxis)
+        style.percent(ax.yaxis)
     if by == "learning_rate":
         ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -125,8 +108,8 @@ def beside_reported(frame: pd.DataFrame, backdrop: pd.DataFrame) -> Axes:
     """Draw accuracy along the rates, with the range of the report's Table 1 and of claim R3."""
     ax = along(frame, by="learning_rate", backdrop=backdrop)
     ax.axvspan(1.5e-5, 2.35e-4, color="#F0F0F0", zorder=0, label="the report's Table 1")
-    ax.axvspan(2e-5, 3e-5, color=SAID, zorder=0, label="best, says R3")
-    legend(ax)
+    ax.axvspan(2e-5, 3e-5, color=style.SAID, zorder=0, label="best, says R3")
+    style.legend(ax)
     return ax
 
 
@@ -136,21 +119,21 @@ def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     `frame` holds a row per run. A point is the mean over seeds, its bar reaches from the lowest
     seed to the highest.
     """
-    ax = axes(ax)
-    return name_lines(ax, by, rate_lines(frame, by, ax))
+    ax = style.axes(ax)
+    return style.name_lines(ax, by, rate_lines(frame, by, ax))
 
 
 def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> list[int]:
     """Draw accuracy against learning rate; return how many seeds each value of `by` has."""
-    counts, values = [], in_order(frame[by])
-    for value, style in looks(by, values).items():
+    counts, values = [], style.in_order(frame[by])
+    for value, look in style.looks(by, values).items():
         seeds = frame[frame[by] == value].groupby("learning_rate")["validation_accuracy"]
         if value in values:
             counts.append(int(seeds.count().max()))
             ends = seeds.min(), seeds.mean(), seeds.max()
-            interval(ax, ends[0].index, ends, label=label(value), capsize=3, **style)
+            style.interval(ax, ends[0].index, ends, label=label(value), capsize=3, **look)
     ax.set(xscale="log", xlabel=NAMES["learning_rate"], ylabel=NAMES["validation_accuracy"])
-    percent(ax.yaxis)
+    style.percent(ax.yaxis)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: label(rate)))
     return counts
 
@@ -165,13 +148,13 @@ def at_own_rates(name: str) -> list[Axes]:
     """
     first, tuned = study(name), study(f"{name}_retuned")
     assert tuned.tuned_by is not None
-    left, right = panels(2, width=8.2, sharey=True)
+    left, right = style.panels(2, width=8.2, sharey=True)
     frame = tuned.tuned_by.recorded().table()
     frame = frame[frame["depth"] > 0]
     rate_lines(frame, first.swept, left)
     chosen = tuned.tuned_by.chosen_rates()
     values = [value for value in first.values if value != 0]
-    look_of = looks(first.swept, values)
+    look_of = style.looks(first.swept, values)
     for value in values:
         rate = chosen.get(value)
         there = frame[(frame[first.swept] == value) & (frame["learning_rate"] == rate)]
@@ -182,13 +165,13 @@ def at_own_rates(name: str) -> list[Axes]:
     means = []
     parts = {f"at {label(first.base.learning_rate)}": (first, "none"), "at its own": (tuned, None)}
     for n, (said, (part, fill)) in enumerate(parts.items()):
-        for value, runs in grouped(part.recorded(), first.swept).items():
+        for value, runs in style.grouped(part.recorded(), first.swept).items():
             if value in values:
                 found = mean_interval([run.best["validation_accuracy"] or 0.0 for run in runs])
-                low, high = (found.low, found.high) if found.n >= FEWEST else (np.inf, np.inf)
-                style = look_of[value] | {"ls": "none", "ms": 7, "capsize": 4, "mfc": fill}
+                low, high = (found.low, found.high) if found.n >= style.FEWEST else (np.inf, np.inf)
+                mark = look_of[value] | {"ls": "none", "ms": 7, "capsize": 4, "mfc": fill}
                 where = values.index(value) + 0.24 * n - 0.12
-                interval(right, where, (low, found.estimate, high), **style)
+                style.interval(right, where, (low, found.estimate, high), **mark)
                 means.append(found.estimate)
         right.plot([], [], "o", color="#595959", mfc=fill, label=said)
     names = [f"{label(v)}: {label(chosen[v])}" if v in chosen else label(v) for v in values]
@@ -196,7 +179,7 @@ def at_own_rates(name: str) -> list[Axes]:
     right.set(xlabel=f"{NAMES[first.swept]}: its own rate", xlim=(-0.5, len(values) - 0.5))
     if means:
         left.set_ylim(min(means) - 0.01, max(means) + 0.01)
-    legend(right)
+    style.legend(right)
     return [left, right]
 
 
@@ -243,14 +226,14 @@ def beside_printed(
     A circle is a run, the bar is where 95 % of single runs would fall (`FEWEST` runs or more), a
     diamond is a printed figure. What is `centred` is drawn in points from the runs' mean.
     """
-    ax = axes(ax, height=0.8 + (0.45 if centred else 0.75) * len(measured))
+    ax = style.axes(ax, height=0.8 + (0.45 if centred else 0.75) * len(measured))
     for row, (name, values) in enumerate(measured.items()):
         middle = 100 * np.mean(values) if centred else 0.0
         runs = 100 * np.asarray(values, float) - middle
-        if len(runs) >= FEWEST:
+        if len(runs) >= style.FEWEST:
             span = prediction_interval(runs)
-            style = {"fmt": "|", "ms": 12, "color": COLORS[0], "capsize": 6, "zorder": 2}
-            interval(ax, row, (span.low, span.estimate, span.high), across=True, **style)
+            mark = {"fmt": "|", "ms": 12, "color": COLORS[0], "capsize": 6, "zorder": 2}
+            style.interval(ax, row, (span.low, span.estimate, span.high), across=True, **mark)
         ax.plot(runs, np.full(len(runs), row), "o", mfc="none", color=COLORS[0], ms=6, zorder=3)
         for n, figure in enumerate(sorted(printed.get(name, ()))):
             place = 100 * figure - middle, row - 0.28
@@ -259,7 +242,7 @@ def beside_printed(
             text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
             offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
             ax.annotate(f"{100 * figure:.4g}", place, **text, **offset)
-    rows(ax, list(measured))
+    style.rows(ax, list(measured))
     ax.margins(x=0.1)
     ax.set_xlabel("points from the mean of our runs" if centred else "accuracy")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" + " %" * (not centred)))
