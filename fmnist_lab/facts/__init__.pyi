@@ -2,13 +2,12 @@ from .chapters import batch_size, claims, depth, findings, learning_rate, loss, 
 from .common import of_runs, teller
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
-from .images import best_model, classes, overlap, pixels, split, twins, validation_counts
+from .images import best_model, classes, overlap, pixels, split, twins
 from .luck import parts_of_luck, streams
 from .tables import (
     bracketing,
     fixed,
     machines,
-    near_twins,
     other_images,
     parameters,
     reached,
@@ -34,7 +33,6 @@ __all__ = [
     "loss",
     "machines",
     "method",
-    "near_twins",
     "of_runs",
     "other_images",
     "overlap",
@@ -51,5 +49,4 @@ __all__ = [
     "tuning",
     "twins",
     "undecided",
-    "validation_counts",
 ]

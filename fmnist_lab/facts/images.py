@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -172,12 +172,3 @@ def classes(fashion: data.Data) -> pd.DataFrame:
         "background (%)": [round(100 * (images == 0).float().mean().item(), 1) for images in kinds],
     }
     return pd.DataFrame(columns, index=data.CLASSES).rename_axis(columns="class")
-
-
-def validation_counts(fashion: data.Data, seeds: Iterable[int]) -> pd.DataFrame:
-    """Return how many validation images each class has: a row per seed."""
-    rows = {
-        seed: torch.bincount(fashion.labels[data.split(seed)[1]], minlength=10).numpy()
-        for seed in sorted(seeds)
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=data.CLASSES)

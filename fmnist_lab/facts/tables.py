@@ -267,16 +267,3 @@ def machines() -> pd.DataFrame:
         hours = f"{sum(run.seconds for run in runs) / 3600:.3g}"
         rows.append((device, versions | {"runs": len(runs), "hours": hours}))
     return framed(rows, "device")
-
-
-def near_twins(pairs: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Return how many pairs are at most so far apart, a row per fifth of the threshold."""
-    rows = {}
-    for step in (threshold * n / 5 for n in range(1, 6)):
-        close = pairs[pairs["distance"] <= step]
-        rows[f"up to {step:.3g}"] = {
-            "pairs": len(close),
-            "test images": close["first"].nunique(),
-            "pairs with different labels": (close["test label"] != close["training label"]).sum(),
-        }
-    return framed(rows.items(), "distance")

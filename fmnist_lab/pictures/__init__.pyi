@@ -1,21 +1,18 @@
 from .curves import (
     after_best,
-    by_step_and_epoch,
     curves,
-    jumps,
     loss_and_accuracy,
     near_lowest,
     step_losses,
     train_and_validation,
 )
-from .images import class_counts, class_means, contradicted, grey_levels, look_alikes, samples
+from .images import class_means, contradicted, look_alikes, samples
 from .method import epochs_trained, luck, pairs, parts_of_luck, rule, same_in, scatters, spread
 from .mistakes import answers, by_class, matrix, reliability, surely_wrong
 from .settings import (
     along,
     at_own_rates,
     beside_printed,
-    beside_reported,
     dots,
     rates,
     reported,
@@ -35,18 +32,13 @@ __all__ = [
     "answers",
     "at_own_rates",
     "beside_printed",
-    "beside_reported",
     "budgets",
     "by_class",
-    "by_step_and_epoch",
-    "class_counts",
     "class_means",
     "contradicted",
     "curves",
     "dots",
     "epochs_trained",
-    "grey_levels",
-    "jumps",
     "label",
     "look_alikes",
     "loss_and_accuracy",

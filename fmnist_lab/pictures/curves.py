@@ -247,23 +247,3 @@ def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axe
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     style.legend(ax)
     return ax
-
-
-def by_step_and_epoch(runs: Iterable[Run]) -> list[Axes]:
-    """Draw each run's training loss by step, and beside it by epoch."""
-    left, right = style.panels(2, width=8)
-    for run in runs:
-        step_losses(run, left)
-        curves([run], by="batch_size", metric="train_loss", ax=right)
-    return [left, right]
-
-
-def jumps(runs: Sequence[Run]) -> list[Axes]:
-    """Draw each run's validation loss at the two largest rates, a panel per rate."""
-    largest = sorted({run.config.learning_rate for run in runs})[-2:]
-    drawn = style.panels(max(1, len(largest)), sharex=True, sharey=True)
-    for ax, rate in zip(drawn, largest, strict=False):
-        there = [run for run in runs if run.config.learning_rate == rate]
-        curves(there, by="seed", metric="validation_loss", ax=ax)
-        ax.set_title(f"learning rate {label(rate)}", fontsize=11)
-    return drawn

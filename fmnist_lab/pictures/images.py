@@ -6,7 +6,7 @@ Images are drawn dark on white; on a dark page they stay so (class "dark-light" 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fmnist_lab.data import CLASSES, Data
 
-from .style import BACKDROP, COLORS, axes, legend, percent
+from .style import axes
 
 SIDE = 28  # pixels of an image's edge
 PAGE = 7.0  # inches: the width of a figure on a page
@@ -64,44 +64,6 @@ def gallery(
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    return ax
-
-
-def grey_levels(sets: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
-    """Draw what share of all pixels has which value; values in [0, 1] are whole 255ths.
-
-    sets: the images of each name, any shape. The vertical axis is logarithmic.
-    """
-    ax = axes(ax, height=3.6)
-    for n, (name, images) in enumerate(sets.items()):
-        levels = torch.as_tensor(images).mul(255).round().to(torch.uint8).flatten()
-        share = torch.bincount(levels, minlength=256).numpy() / len(levels)
-        style = {"color": COLORS[n], "ls": ("-", "--")[n % 2], "lw": 1.5 - 0.4 * n}
-        ax.plot(np.arange(256) / 255, share, label=name, **style)
-    ax.set(xlabel="pixel value: 0 background, 1 brightest", ylabel="share of pixels", yscale="log")
-    percent(ax.yaxis)
-    legend(ax)
-    return ax
-
-
-def class_counts(
-    counts: pd.DataFrame, chosen: int, *, expected: float, sd: float, ax: Axes | None = None
-) -> Axes:
-    """Draw how many images of each class a split drew, a circle per seed.
-
-    counts: a row per seed, a column per class. The band is `expected` plus and minus two `sd`; the
-    `chosen` seed is filled.
-    """
-    ax = axes(ax, height=3.8)
-    ax.axhspan(expected - 2 * sd, expected + 2 * sd, color="#E8F1F8", zorder=0)
-    ax.axhline(expected, color="#767676", lw=1, ls="--", zorder=1)
-    place = np.arange(counts.shape[1])
-    for _, row in counts.drop(index=chosen).iterrows():
-        ax.plot(place, row, "o", mfc="none", color=BACKDROP, ms=5, zorder=2)
-    ax.plot(place, counts.loc[chosen], "o", color=COLORS[0], ms=7, label=f"seed {chosen}", zorder=3)
-    ax.set_xticks(place, counts.columns, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_ylabel("validation images")
-    legend(ax)
     return ax
 
 

@@ -104,15 +104,6 @@ def along(
     return ax
 
 
-def beside_reported(frame: pd.DataFrame, backdrop: pd.DataFrame) -> Axes:
-    """Draw accuracy along the rates, with the range of the report's Table 1 and of claim R3."""
-    ax = along(frame, by="learning_rate", backdrop=backdrop)
-    ax.axvspan(1.5e-5, 2.35e-4, color="#F0F0F0", zorder=0, label="the report's Table 1")
-    ax.axvspan(2e-5, 3e-5, color=style.SAID, zorder=0, label="best, says R3")
-    style.legend(ax)
-    return ax
-
-
 def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     """Draw accuracy against learning rate, a line per value of `by`.
 

@@ -84,6 +84,7 @@ STYLE: dict[str, Any] = {
     "axes.grid": True,
     "grid.color": "#E5E5E5",
     "axes.axisbelow": True,
+    "axes.prop_cycle": plt.cycler(color=COLORS),
     "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,

@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 from fmnist_lab import pictures
@@ -53,25 +52,6 @@ def test_a_gallery_of_nothing_is_white():
     assert not canvas(gallery(np.zeros((0, 784)), columns=5)).any()
 
 
-def test_grey_levels_are_shares_of_all_pixels():
-    ax = pictures.grey_levels({"train": np.array([[0, 0, 0, 1.0]]), "test": np.array([100 / 255])})
-    train, test = (line.get_ydata() for line in ax.lines)
-    assert (train[0], train[255], train.sum()) == (0.75, 0.25, 1)
-    assert test[100] == 1
-
-
-def test_the_chosen_seeds_counts_stand_out_from_the_others():
-    counts = pd.DataFrame([[1190, 1210], [1200, 1195]], index=[3, 4], columns=["shirt", "coat"])
-    ax = pictures.class_counts(counts, 4, expected=1200, sd=29)
-    line, other, chosen = ax.lines
-    assert line.get_ydata()[0] == 1200
-    assert other.get_ydata().tolist() == [1190, 1210]
-    assert chosen.get_ydata().tolist() == [1200, 1195]
-    assert chosen.get_label() == "seed 4"
-    (band,) = ax.patches
-    assert (band.get_y(), band.get_height()) == (1200 - 58, 116)
-
-
 @pytest.mark.parametrize(
     "draw",
     [
@@ -79,7 +59,6 @@ def test_the_chosen_seeds_counts_stand_out_from_the_others():
         lambda ax: pictures.matrix(np.eye(10), ax=ax),
         lambda ax: pictures.reliability(Predictions.of([], [0]), ax=ax),
         lambda ax: pictures.by_class(Predictions.of([], [0]), ax=ax),
-        lambda ax: pictures.grey_levels({"train": np.zeros(4)}, ax=ax),
         lambda ax: pictures.beside_printed({"test": []}, {}, ax=ax),
     ],
 )
