@@ -7,7 +7,7 @@ from .curves import (
     train_and_validation,
 )
 from .images import class_means, contradicted, look_alikes, samples
-from .method import epochs_trained, luck, pairs, parts_of_luck, rule, same_in, scatters, spread
+from .method import epochs_trained, luck, parts_of_luck, rule, same_in, scatters, spread
 from .mistakes import answers, by_class, matrix, reliability, surely_wrong
 from .settings import (
     along,
@@ -45,7 +45,6 @@ __all__ = [
     "luck",
     "matrix",
     "near_lowest",
-    "pairs",
     "panels",
     "parts_of_luck",
     "rates",

@@ -24,11 +24,9 @@ from .style import (
     ENDS,
     MARKERS,
     MEAN,
-    NAMES,
     axes,
     effects,
     interval,
-    label,
     legend,
     look,
     rows,
@@ -101,23 +99,6 @@ def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
     rows(ax, names)
     ax.set(xlim=(-2, 102), xlabel="share of the variance (%)")
     legend(ax)
-    return ax
-
-
-def pairs(
-    frame: pd.DataFrame, by: str, metric: str = "validation_accuracy", ax: Axes | None = None
-) -> Axes:
-    """Draw a line per seed from setting to setting of `by`; lines that run side by side pair well.
-
-    Seeds that lack a setting are left out.
-    """
-    ax = axes(ax, height=3.6)
-    table = 100 * frame.pivot(index="seed", columns=by, values=metric).dropna()
-    for _, row in table.iterrows():
-        ax.plot(range(len(row)), row, "o-", color=COLORS[0], alpha=0.8)
-    ax.set_xticks(range(table.shape[1]), [label(value) for value in table.columns])
-    ax.set(xlabel=NAMES.get(by, by), ylabel=f"{NAMES.get(metric, metric)} (%)")
-    ax.set_xlim(-0.3, table.shape[1] - 0.7)
     return ax
 
 

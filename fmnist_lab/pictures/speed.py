@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .style import COLORS, panels, rows
@@ -49,7 +50,11 @@ def speed(frame: pd.DataFrame, *, columns: int = 2) -> list[Axes]:
         spare.set_axis_off()
     figure = drawn[0].figure
     figure.get_layout_engine().set(hspace=0.07)
-    figure.legend(handles=entries(frame), loc="outside lower center", ncols=2, fontsize=10)
+    marks: dict[str, Any] = {}
+    for ax in drawn:
+        lines, texts = ax.get_legend_handles_labels()
+        marks |= dict(zip(texts, lines, strict=True))  # each once
+    figure.legend(marks.values(), marks, loc="outside lower center", ncols=2, fontsize=10)
     return drawn[: len(workloads)]
 
 
@@ -59,15 +64,16 @@ def panel(measured: pd.DataFrame, names: list[str], ax: Axes) -> None:
         ours, y = row["trainer"] == OURS, names.index(row["label"])
         color = COLORS[0] if ours else COLORS[6]
         ax.plot([row["fastest"], row["slowest"]], [y, y], color=color, lw=1.2)
-        ax.plot(
-            row["seconds"], y, "D" if ours else "o", ms=6, color=color, mfc=color if ours else "w"
-        )
+        mark = {"marker": "D"} if ours else {"marker": "o", "mfc": "w"}
+        name = "fmnist-lab, its time" if ours else "others, times ours"
+        ax.plot(row["seconds"], y, ls="none", ms=6, color=color, label=name, **mark)
         text = f"{number(row['seconds'])} s" if ours else f"{number(row['ratio'])}×"
         weight = "bold" if ours else "normal"
         ax.annotate(text, (row["slowest"], y), (6, 0), textcoords="offset points", va="center",
                     fontsize=9, weight=weight)  # fmt: skip
     for row in measured[measured["floor"]].to_dict("records"):
-        ax.axvline(row["seconds"], color=COLORS[1], ls=FLOORS[row["trainer"]], lw=1.4, zorder=0)
+        style = {"color": COLORS[1], "ls": FLOORS[row["trainer"]], "lw": 1.4}
+        ax.axvline(row["seconds"], label=row["label"], zorder=0, **style)
     low, high = measured["fastest"].min(), measured["slowest"].max()
     rows(ax, names)
     ax.set(xscale="log", xlim=(low / 1.4, high * (high / low) ** 0.22 * 1.4))
@@ -77,16 +83,3 @@ def panel(measured: pd.DataFrame, names: list[str], ax: Axes) -> None:
     ax.set_title(measured["title"].iloc[0], fontsize=11)
     ax.set_xlabel("seconds an epoch", fontsize=10)
     ax.tick_params(labelsize=10)
-
-
-def entries(frame: pd.DataFrame) -> list[Line2D]:
-    """Return the legend's entries."""
-    floors = frame[frame["floor"]].drop_duplicates("trainer")
-    marks = [
-        Line2D([], [], color=COLORS[0], marker="D", ls="none", label="fmnist-lab, its time"),
-        Line2D([], [], color=COLORS[6], marker="o", mfc="w", ls="none", label="others, times ours"),
-    ]
-    return marks + [
-        Line2D([], [], color=COLORS[1], ls=FLOORS[row["trainer"]], label=row["label"])
-        for row in floors.to_dict("records")
-    ]

@@ -101,19 +101,6 @@ def test_one_run_has_no_luck_to_show():
     assert [list(line.get_xdata()) for line in ax.lines] == [[1]]
 
 
-def test_seeds_that_lack_a_setting_are_left_out_of_the_pairs():
-    frame = pd.DataFrame(
-        {
-            "seed": [0, 0, 1],
-            "learning_rate": [1e-3, 1e-4, 1e-3],
-            "validation_accuracy": [0.8, 0.9, 0.7],
-        }
-    )
-    ax = method.pairs(frame, "learning_rate")
-    assert len(ax.lines) == 1
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), [90, 80])
-
-
 def test_the_picture_of_the_rule_shows_what_the_rule_says():
     ax = method.rule({"large": [0.9, 0.8, 1.0, 0.9], "one seed": [0.9], "wide": [2, -1, 1]})
     words = [text.lstrip("\u2714\u2248\u2718\ufe0e? ") for text in texts(ax)]
