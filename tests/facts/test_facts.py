@@ -188,7 +188,7 @@ def test_twins_with_different_labels_are_counted():
 
 
 def test_a_split_has_a_mean_and_a_variance_by_chance(fashion):
-    found = facts.split(0, pd.DataFrame([[1200, 1259], [1141, 1100]]))
+    found = facts.split(0, pd.DataFrame([[1200, 1258], [1141, 1100]]))
     assert found["inside"] == 50  # within 58.8 of 1,200
     assert found["expected"] == pytest.approx(1200)
     assert found["split_sd"] == pytest.approx(29.4, abs=0.05)
