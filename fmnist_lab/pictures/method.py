@@ -17,20 +17,8 @@ from fmnist_lab.verdicts.evidence import Evidence
 from fmnist_lab.verdicts.rules import decide
 from fmnist_lab.verdicts.statistics import MATERIAL, expected_maximum, luckiest, mean_interval
 
-from .style import (
-    BACKDROP,
-    BAND,
-    COLORS,
-    ENDS,
-    MARKERS,
-    MEAN,
-    axes,
-    effects,
-    interval,
-    legend,
-    look,
-    rows,
-)
+from . import style
+from .style import BACKDROP, BAND, COLORS, ENDS, MARKERS, MEAN
 from .verdicts import LOOKS
 
 PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test images"}
@@ -41,18 +29,18 @@ def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     `frame` holds one configuration, a row per run. The grey band is what would not matter.
     """
-    ax = axes(ax)
+    ax = style.axes(ax)
     ax.axhspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
     ax.axhline(0, color="#767676", lw=1)
     places = np.arange(len(frame))
     for n, (metric, name) in enumerate(PARTS.items()):
         points = 100 * (frame[metric] - frame[metric].mean())
-        style = {key: value for key, value in look(n).items() if key != "ls"}
-        ax.plot(places + 0.2 * n - 0.1, points, ls="none", label=name, **(style | {"ms": 8}))
+        marks = {key: value for key, value in style.look(n).items() if key != "ls"}
+        ax.plot(places + 0.2 * n - 0.1, points, ls="none", label=name, **(marks | {"ms": 8}))
     ax.set_xticks(places, [str(seed) for seed in frame["seed"]])
     ax.set(xlabel="seed", ylabel="accuracy above the mean of the seeds (points)")
     ax.margins(y=0.25)
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -64,7 +52,7 @@ def luck(
     accuracies: (n,) fractions, one a seed. The line follows from their standard deviation; a dot
     is the runs' own answer, for which as many are needed. `marked` is the k to look at.
     """
-    ax = axes(ax)
+    ax = style.axes(ax)
     values = 100 * np.asarray(accuracies, float)
     counts = np.arange(1, most + 1)
     ax.axhspan(0, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
@@ -81,7 +69,7 @@ def luck(
     ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
     ax.set_ylabel("best above the mean (points)")
     ax.set_xticks([1, *range(2, most + 1, 2)])
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -91,14 +79,14 @@ def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
     A mark is a part's share of the variance with its 95 % interval, of `facts.parts_of_luck`.
     """
     names = list(next(iter(found.values())).index)
-    ax = axes(ax)
+    ax = style.axes(ax)
     for n, (images, parts) in enumerate(found.items()):
         ends = (100 * parts["low"], 100 * parts["share"], 100 * parts["high"])
-        style = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": images}
-        interval(ax, np.arange(len(names)) + 0.3 * n - 0.15, ends, across=True, **style)
-    rows(ax, names)
+        marks = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": images}
+        style.interval(ax, np.arange(len(names)) + 0.3 * n - 0.15, ends, across=True, **marks)
+    style.rows(ax, names)
     ax.set(xlim=(-2, 102), xlabel="share of the variance (%)")
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -107,12 +95,12 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
 
     A row per example: its mean with the 95 % interval, and the verdict on it.
     """
-    ax = effects(list(examples), 0.62, "A minus B, accuracy (points)", ax)
+    ax = style.effects(list(examples), 0.62, "A minus B, accuracy (points)", ax)
     for row, differences in enumerate(examples.values()):
         effect = mean_interval(np.asarray(differences, float) / 100)
         found = decide(effect)
         ends = 100 * effect.low, 100 * effect.estimate, 100 * effect.high
-        interval(ax, row, ends, across=True, **MEAN | {"color": COLORS[0], "ms": 5})
+        style.interval(ax, row, ends, across=True, **MEAN | {"color": COLORS[0], "ms": 5})
         fill, ink = LOOKS[found.name]
         ax.text(1.02, row, badge(found.name), color=ink, fontsize=8.5, va="center",
                 transform=ax.get_yaxis_transform(),
@@ -126,12 +114,12 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
     one-sided tests at 5 % show equivalence where the bar lies inside (Lakens 2017).
     """
-    ax = effects(list(results.index), 0.8, "bfloat16 minus float32, accuracy (points)", ax)
+    ax = style.effects(list(results.index), 0.8, "bfloat16 minus float32, accuracy (points)", ax)
     for row, (_, found) in enumerate(results.iterrows()):
         points = found["differences"]
         ax.plot(points, [row - 0.2] * len(points), "o", mfc="none", color=COLORS[0])
         ends = found["low"], found["mean"], found["high"]
-        interval(ax, row + 0.15, ends, across=True, **MEAN | {"color": COLORS[1], "ms": 6})
+        style.interval(ax, row + 0.15, ends, across=True, **MEAN | {"color": COLORS[1], "ms": 6})
     return ax
 
 
@@ -142,17 +130,17 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     runs of one seed, a diamond of the accuracies of several seeds. A row is wide where the seed
     decides, and short where the device is as good as another seed.
     """
-    ax = axes(ax, height=0.32 * len(results) + 1)
+    ax = style.axes(ax, height=0.32 * len(results) + 1)
     marks = {"sd": ("o", "another device, same seed"), "sd of seeds": ("D", "another seed")}
     for row, (_, found) in enumerate(results.iterrows()):
         ax.plot([found[name] for name in marks], [row] * 2, color=BACKDROP, lw=2, zorder=1)
     for color, (name, (marker, text)) in zip(COLORS, marks.items(), strict=False):
         ax.plot(results[name], range(len(results)), marker, color=color, ms=7, label=text)
-    rows(ax, list(results.index), fontsize=10)
+    style.rows(ax, list(results.index), fontsize=10)
     ax.set_xscale("log")
     ax.set_xlabel("standard deviation of accuracy (points)")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    legend(ax)
+    style.legend(ax)
     return ax
 
 
@@ -163,16 +151,16 @@ def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     """
     arms = dict.fromkeys(arm for part in CLAIMS["C4"].parts for arm in part.arms)
     evidence = Evidence(runs.values())
-    ax = axes(ax, height=0.25 * len(arms) + 1)
+    ax = style.axes(ax, height=0.25 * len(arms) + 1)
     colors = dict(zip(ENDS, COLORS, strict=False))
     for row, arm in enumerate(arms):
         for run in evidence.of(arm).values():
-            style = {"marker": ENDS[run.stopped_by][0], "color": colors[run.stopped_by]}
-            ax.plot(run.epochs, row, ms=6, mfc="none", **style)
+            marks = {"marker": ENDS[run.stopped_by][0], "color": colors[run.stopped_by]}
+            ax.plot(run.epochs, row, ms=6, mfc="none", **marks)
     for ending, (marker, name) in ENDS.items():
         ax.plot([], [], marker, ms=6, mfc="none", color=colors[ending], label=name)
     ax.axvline(next(iter(runs.values())).config.epochs if runs else 100, color=BACKDROP, lw=1)
-    rows(ax, [str(arm) for arm in arms], fontsize=9)
+    style.rows(ax, [str(arm) for arm in arms], fontsize=9)
     ax.set(xlim=(0, 105), xlabel="epochs trained")
-    legend(ax)
+    style.legend(ax)
     return ax

@@ -134,9 +134,8 @@ def further_run(figure: float, x: npt.ArrayLike, rounding: float = 0.0, mean_of:
         p = 2 / (span.n + 1)
     else:
         p = 2 * float(stats.t.sf(off / (span.sd * math.sqrt(1 / mean_of + 1 / span.n)), span.n - 1))
-    sd = span.sd * math.sqrt(
-        span.n / mean_of + 1
-    )  # so that sd / sqrt(n) is the standard error of one run
+    # So that sd / sqrt(n) is the standard error of what further runs give.
+    sd = span.sd * math.sqrt(span.n / mean_of + 1)
     return Effect(**{**asdict(span), "sd": sd}, p=p, df=span.n - 1, null=figure)
 
 
