@@ -9,15 +9,7 @@ from .curves import (
 from .images import class_means, contradicted, look_alikes, samples
 from .method import epochs_trained, luck, parts_of_luck, rule, same_in, scatters, spread
 from .mistakes import answers, by_class, matrix, reliability, surely_wrong
-from .settings import (
-    along,
-    at_own_rates,
-    beside_printed,
-    dots,
-    rates,
-    reported,
-    roughness,
-)
+from .settings import along, at_own_rates, beside_printed, dots, rates, reported, roughness
 from .speed import speed
 from .style import label, panels
 from .trials import budgets

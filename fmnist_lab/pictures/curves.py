@@ -65,10 +65,7 @@ def curves(
 
 
 def near_best(
-    drawn: Sequence[Axes],
-    runs: Sequence[Run],
-    metric: str = "validation_accuracy",
-    axis: str = "y",
+    drawn: Sequence[Axes], runs: Sequence[Run], metric: str = "validation_accuracy", axis: str = "y"
 ) -> None:
     """Show accuracies from `SHOWN` below the best up, lower only if a run's best lies lower.
 

@@ -146,10 +146,7 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
     several claims share is counted once, and one not run yet counts too.
     """
     runs = list(runs)
-    evidence = {
-        "as run": Evidence(runs),
-        "as claimed": Evidence(runs, retuned=True),
-    }
+    evidence = {"as run": Evidence(runs), "as claimed": Evidence(runs, retuned=True)}
     evidence |= {f"on test images, {how}": e.seen(on_test=True) for how, e in evidence.items()}
     judged = {}
     for chapter in dict.fromkeys(claim.chapter for claim in claims):

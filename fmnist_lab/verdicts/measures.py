@@ -164,9 +164,7 @@ GAP = Measure(
     on_test=lambda run: gap(run.best, "test"),
 )
 LAST_GAP = Measure(
-    "gap after the last epoch",
-    lambda run: gap(run.last),
-    on_test=lambda run: gap(run.last, "test"),
+    "gap after the last epoch", lambda run: gap(run.last), on_test=lambda run: gap(run.last, "test")
 )
 SAVED = Measure(
     "share of the epochs allowed that patience saved",

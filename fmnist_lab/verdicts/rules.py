@@ -10,16 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from scipy import special
 
-from .statistics import (
-    ALPHA,
-    CONFIDENCE,
-    MATERIAL,
-    Effect,
-    at_level,
-    beyond,
-    equivalence,
-    holm,
-)
+from .statistics import ALPHA, CONFIDENCE, MATERIAL, Effect, at_level, beyond, equivalence, holm
 
 Name = Literal[
     "not supported",
