@@ -73,7 +73,7 @@ function start(place, rates) {
     <p class="slider"><label for="rate-share">Learning rate</label>
       <span aria-hidden="true">the report’s for all</span>
       <input id="rate-share" type="range" min="0" max="100" value="0">
-      <span aria-hidden="true">each its own</span></p>
+      <span aria-hidden="true">its own for each</span></p>
     <p data-part="told"></p>
     <p class="note">Filled circles are means of seeds that chose no rate, with 95 % intervals. Hollow ones lie on
       straight lines between measured rates. Dashed: where all began.</p>`;
