@@ -165,14 +165,14 @@ def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
                 look = badge(item.second_look.name)
             elif how == "as claimed" and item.claim.second_look:
                 seeds = len(STUDIES[SECOND_LOOKS[item.claim.parts[0].arms[0].study]].seeds)
-                look = f"not run: {seeds} fresh seeds, about {hours(answer, seeds):.2g} hours"
+                look = f"not run: {seeds} fresh seeds, about {hours(answer, seeds):,.1f} hours"
             elif how == "as claimed":
                 look = "none fixed"
             row = {
                 "verdict": how,
                 "seeds now": answer.decisive.verdict.n,
                 "seeds for a power of 80 %": f"about {needed:,}" if needed else "not known",
-                "hours of two cores": f"{hours(answer, needed):.2g}" if needed else "–",
+                "hours of two cores": f"{hours(answer, needed):,.1f}" if needed else "–",
                 "second look": look,
             }
             rows.append((name, row))

@@ -169,7 +169,7 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
                 of[f"read otherwise: {claim.other}"] = of.pop("other")
             if claim.second_look and not looks:
                 seeds = len(STUDIES[SECOND_LOOKS[claim.parts[0].arms[0].study]].seeds)
-                why = f"{seeds} fresh seeds a setting"
+                why = f"{seeds} fresh seeds per setting"
                 of["second look"] = Answer((Finding("", Verdict("not run yet", why)),))
             both = of.pop("as run", None), of.pop("as claimed", None)
             look = looks.get(claim.id)

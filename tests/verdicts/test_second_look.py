@@ -137,7 +137,7 @@ def test_nobody_looks_before_the_last_run_is_there(first_look, fresh, lacking):
     found = judged([*first_look, *there])["L1"]
     assert "second look" not in found.answers
     assert found.beside["second look"].name == "not run yet"
-    assert "Second look: \u2026 not run yet. 27 fresh seeds a setting." in repr(Box(found))
+    assert "Second look: \u2026 not run yet. 27 fresh seeds per setting." in repr(Box(found))
 
 
 def test_the_picture_shows_both_looks_at_the_tests_that_were_open(first_look, fresh):
@@ -167,8 +167,8 @@ def test_the_table_says_what_a_second_look_costs_and_what_it_found(first_look, f
         (run,) = [run for run in first_look if run.config == config]
         settings.setdefault(config.loss, []).append(run.seconds)
     hours = 27 * sum(map(np.mean, settings.values())) / 7200
-    assert waits["second look"].endswith(f"{hours:.2g} hours")
-    assert waits["hours of two cores"] == f"{hours:.2g}"
+    assert waits["second look"].endswith(f"{hours:,.1f} hours")
+    assert waits["hours of two cores"] == f"{hours:,.1f}"
     found = facts.undecided(judged([*first_look, *fresh])).loc["L1"]
     assert found["second look"] == "\u2714\ufe0e supported"
 
