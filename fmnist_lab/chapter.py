@@ -21,10 +21,10 @@ PARAMETERS = tuple(name for name in names() if name not in ("seed", *TECHNIQUES)
 PARAMETERS += ("seeds", "device")
 # papermill writes this line at the top of the cell with the values it was given.
 INJECTED = "# Parameters\n"
-# Of what a notebook leaves for pipelines to read: scrapbook's, whose reader finds it by name.
-SCRAP = "application/scrapbook.scrap.json+json"
 # What it writes there beside them with --inject-paths.
 PATHS = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
+# The type of what a notebook leaves for pipelines to read: scrapbook's reader looks for it.
+SCRAP = "application/scrapbook.scrap.json+json"
 # Settings nobody has trained yet start with this many seeds: the fewest that give an interval
 # anyone would look at.
 NEW_SEEDS = 3

@@ -143,7 +143,7 @@ class Playground(widgets.VBox):
             self.train.disabled, self.stop.disabled = False, True
 
     def _trained(self, config: Config, fashion: Data) -> Run | None:
-        """Return the run that the panel trains, None if stopped in the first epoch."""
+        """Return the run that the panel trains, None if it is stopped too early to keep."""
         if not insisted():
             Crew([Worker.here("cpu")]).admit([config])
         history: History = {name: [] for name in HISTORY}

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "fmnist_lab"
-MOST = 6_930  # of the package, with every chapter that is planned
+MOST = 6_900  # of the package, with every chapter that is planned
 LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENCODING, tokenize.ENDMARKER,

@@ -1,4 +1,4 @@
-from .chapters import batch_size, claims, depth, findings, learning_rate, loss, method
+from .chapters import batch_size, depth, findings, learning_rate, loss, method
 from .common import of_runs, teller
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
@@ -23,7 +23,6 @@ __all__ = [
     "batch_size",
     "best_model",
     "bracketing",
-    "claims",
     "classes",
     "depth",
     "findings",

@@ -19,7 +19,7 @@ from fmnist_lab.config import ConfigError
 from fmnist_lab.pictures.speed import OURS, number, order
 from fmnist_lab.training.shapes import parameter_count
 
-from .common import NAN, Facts, framed
+from .common import NAN, Facts
 
 RESULTS = Path(__file__).with_name("speed.json")
 ON_GPU = Path(__file__).with_name("speed_gpu.json")
@@ -115,9 +115,8 @@ def gains(frame: pd.DataFrame) -> pd.DataFrame:
 
 def peers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what each trainer is, from fast to slow, floors last."""
-    what = dict(zip(frame["label"], frame["what"], strict=True))
-    rows = {name: {"how it trains": what[name]} for name in ranked(frame)}
-    return framed(rows.items(), "trainer")
+    what = frame.drop_duplicates("label").set_index("label")[["what"]].loc[ranked(frame)]
+    return what.set_axis(["how it trains"], axis=1).rename_axis(index=None, columns="trainer")
 
 
 def ranked(frame: pd.DataFrame) -> list[str]:
@@ -151,11 +150,8 @@ def speed(results: Mapping[str, Any]) -> Facts:
     The largest network has `million` parameters; a member of a stack of it takes `stack_mb`.
     """
     costs = results["costs"]
-    imports, sweep, million = (
-        costs["import_seconds"],
-        costs["sweep"],
-        parameter_count(2, 4192) / 1e6,
-    )
+    imports, sweep = costs["import_seconds"], costs["sweep"]
+    million = parameter_count(2, 4192) / 1e6
     return factors(results) | {
         "sweep_gain": sweep["in_turn_seconds"] / sweep["together_seconds"],
         "import_torch": median(imports["torch"]),

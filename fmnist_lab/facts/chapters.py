@@ -169,11 +169,19 @@ def bumped(run: Run) -> bool:
     return any(loss >= min(finite[:n]) for n, loss in enumerate(finite) if n)
 
 
-def claims(found: Mapping[str, Judgement]) -> Facts:
-    """Return the facts of the page of all claims, judged on the published runs."""
+def findings(found: Mapping[str, Judgement]) -> Facts:
+    """Return what the first page and the page of all claims say was found, on the published runs.
+
+    Accuracies are in %, differences in points.
+    """
 
     def told(name: str) -> str:
         return listed([key for key, item in found.items() if item.first.name == name])
+
+    def reached(name: str, value: object) -> pd.Series[float]:
+        frame = study(name).recorded().table()
+        there = frame[frame[study(name).swept] == value]
+        return 100 * there.set_index("seed")["validation_accuracy"]
 
     frame = Runs(read_published().values()).table()
     settings = ["loss", "depth", "width", "batch_size", "learning_rate", "precision"]
@@ -181,14 +189,18 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
     both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
     weak = [f"{key} {how}" for key, i in found.items() for how in i.answers if fragile(i, how)]
     settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]
+    narrow, wide = reached("width", 128), reached("width", 4192)
+    own, own_wide = (reached("width_retuned", width) for width in (128, 4192))
+    same = reached("loss", "cross_entropy")
+    gaps = [abs(a - b) for a, b in combinations(same, 2)]
+    rival = paired_difference(reached("loss", "mse"), same)
+    names = [item.first.name for item in found.values()]
     return of_runs(frame) | {
         "claims": len(found),
         "supported": told("supported"),
         "size_open": told("supported but size open"),
-        "immaterial": told("supported but immaterial"),
         "not_supported": told("not supported"),
         "inconclusive": told("inconclusive"),
-        "not_run": told("not run yet"),
         "two": len(both),
         "settled": len(settled),
         "changed": listed([key for key, as_run, as_claimed in settled if as_run != as_claimed]),
@@ -196,24 +208,6 @@ def claims(found: Mapping[str, Judgement]) -> Facts:
         "runs": f"{len(frame):,}",
         "settings": len(seeds),
         "fewest": int(seeds.min()),
-    }
-
-
-def findings(found: Mapping[str, Judgement]) -> Facts:
-    """Return what the book's first page says it found: accuracies in %, differences in points."""
-
-    def reached(name: str, value: object) -> pd.Series[float]:
-        frame = study(name).recorded().table()
-        there = frame[frame[study(name).swept] == value]
-        return 100 * there.set_index("seed")["validation_accuracy"]
-
-    narrow, wide = reached("width", 128), reached("width", 4192)
-    own, own_wide = (reached("width_retuned", width) for width in (128, 4192))
-    same = reached("loss", "cross_entropy")
-    gaps = [abs(a - b) for a, b in combinations(same, 2)]
-    rival = paired_difference(reached("loss", "mse"), same)
-    names = [item.first.name for item in found.values()]
-    return claims(found) | {
         "hold": names.count("supported") + names.count("supported but size open"),
         "fail": names.count("not supported"),
         "distance": float(wide.mean() - narrow.mean()),

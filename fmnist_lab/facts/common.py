@@ -15,8 +15,7 @@ from fmnist_lab.verdicts.measures import CHANCE
 NAN = float("nan")
 PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
 Facts = dict[str, Any]  # a number or a text by the name that a page gives it
-# A fact in a text; what a backtick follows is one of MyST's roles, as {doc}`method`.
-FIELD = re.compile(r"\{(\w+)(?:\[[^\]]+\])*(:[^}]*)?\}(?!`)")
+FIELD = re.compile(r"\{(\w+)(?:\[[^\]]+\])*(:[^}]*)?\}")  # a fact in a text
 
 
 def teller(known: Facts) -> Callable[[str], Any]:

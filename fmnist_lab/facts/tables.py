@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,6 @@ from fmnist_lab.verdicts.statistics import CONFIDENCE, Interval, for_other_image
 from .common import framed
 
 REPLAY = Path(__file__).with_name("replay.json")  # what `python -m benchmarks.replay` measured
-PARAMETER = re.compile(r"^(\w+): ([\w\[\]]+) = ([^#\n]+?)  # (.+)$", re.MULTILINE)
 
 
 def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -193,17 +192,13 @@ def hours(answer: Answer, seeds: int) -> float:
 
 def replayed() -> pd.DataFrame:
     """Return a row a verdict: how often replays without, and with, an effect came to which."""
-    found = json.loads(REPLAY.read_text())
     columns = {
-        "no effect, called supported": "supported, effect none",
-        "smallest effect, called supported": "supported, effect smallest",
-        "smallest effect, called not supported": "not supported, effect smallest",
+        "supported, effect none": "no effect, called supported",
+        "supported, effect smallest": "smallest effect, called supported",
+        "not supported, effect smallest": "smallest effect, called not supported",
     }
-    rows = {
-        verdict: {column: f"{100 * shares[key]:.1f} %" for column, key in columns.items()}
-        for verdict, shares in found["verdicts"].items()
-    }
-    return framed(rows.items(), "verdict")
+    shares = pd.DataFrame(json.loads(REPLAY.read_text())["verdicts"]).T[[*columns]]
+    return shares.rename(columns=columns).map("{:.1%}".format).rename_axis(columns="verdict")
 
 
 def fixed() -> pd.DataFrame:
@@ -235,22 +230,19 @@ def fixed() -> pd.DataFrame:
 def parameters(folder: Path = Path()) -> pd.DataFrame:
     """Return a row per parameter of the chapters' parameters cells: what it is, and its defaults.
 
-    `folder` holds the notebooks. Read as papermill reads them: `name: type = literal  # help`.
+    `folder` holds the notebooks. Needs papermill (extra `book`).
     """
-    told: dict[str, set[tuple[str, str, str]]] = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        for cell in json.loads(path.read_text())["cells"]:
-            if "parameters" in cell["metadata"].get("tags", []):
-                for name, *rest in PARAMETER.findall("".join(cell["source"])):
-                    told.setdefault(name, set()).add(tuple(rest))
-    rows = {
-        name: {
-            "type": " or ".join(sorted({kind for kind, _, _ in found})),
-            "meaning": max((words for _, _, words in found), key=len),
-            "defaults": " or ".join(sorted({value.strip() for _, value, _ in found})),
+    from papermill import inspect_notebook  # here, as only the appendix needs it
+
+    every = [inspect_notebook(str(path)) for path in sorted(folder.glob("*.ipynb"))]
+    rows = {}
+    for name in dict.fromkeys(itertools.chain(*every)):
+        there = [known[name] for known in every if name in known]
+        rows[name] = {
+            "type": " or ".join(sorted({one["inferred_type_name"] for one in there})),
+            "meaning": max((one["help"] for one in there), key=len),
+            "defaults": " or ".join(sorted({one["default"] for one in there})),
         }
-        for name, found in told.items()
-    }
     return framed(rows.items(), "parameter")
 
 

@@ -138,14 +138,8 @@ def log_row(entry: Entry) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Wall:
+class Wall(Ledger):
     """All verdicts at a glance, as links: a tile per claim, leading to its figure."""
-
-    found: Mapping[str, Judgement]
-
-    def __repr__(self) -> str:
-        return repr(Ledger(self.found))
 
     def _repr_html_(self) -> str:
         return f'<ul class="wall">{"".join(tile(item) for item in self.found.values())}</ul>'

@@ -44,10 +44,8 @@ def held(config: Config, members: int) -> tuple[int, int]:
     count = sum(number.numel() for number in network.numbers())
     values = torch.empty(members * count, device="meta")
     pixels = values.new_empty(1, INPUT_DIM, dtype=getattr(torch, config.precision))
-    stack, targets = (
-        Stack.holding(values, network, members, pixels),
-        values.new_empty(OUTPUT_DIM, 1),
-    )
+    stack = Stack.holding(values, network, members, pixels)
+    targets = values.new_empty(OUTPUT_DIM, 1)
     training = Training(stack, pixels, targets, config)
     buffers = [tensor for block in training.blocks.values() for tensor in block.held]
     buffers += Chunk(stack, CHUNK).held

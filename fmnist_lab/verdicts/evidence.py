@@ -93,9 +93,8 @@ class Evidence:
         if arm not in self._settings:
             study = self._study(arm)
             if arm.value is None:
-                settings = study.settings(self._all())
-                self._settings[arm] = replace(settings[0], seed=0) if settings else None
-                return self._settings[arm]
+                settings = [replace(each, seed=0) for each in study.settings(self._all())]
+                return self._settings.setdefault(arm, next(iter(settings), None))
             setting = replace(study.base, seed=0, **{study.swept: arm.value})
             rate = self.chosen(arm) if study.tuned_by else arm.learning_rate
             lacking = study.tuned_by is not None and rate is None

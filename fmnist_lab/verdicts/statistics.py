@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
-from statsmodels.stats.weightstats import CompareMeans
 
 # The smallest difference in accuracy that matters, a fraction: about one binomial standard error
 # of 10,000 test images at the report's 89 %, sqrt(0.89 * 0.11 / 10_000) = 0.0031.
@@ -92,7 +91,7 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = CO
     error = math.hypot(left.std() / math.sqrt(len(left)), right.std() / math.sqrt(len(right)))
     df = n - 1.0  # where neither side varies, Satterthwaite's formula is 0 / 0
     if error > ROUNDING * scale:
-        df = CompareMeans.from_data(left.to_numpy(), right.to_numpy()).dof_satt()
+        df = float(stats.ttest_ind(left, right, equal_var=False).df)
     return _effect(
         left.mean() - right.mean(), error * math.sqrt(n), n, df, confidence, scale, False
     )
