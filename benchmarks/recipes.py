@@ -186,7 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := [name for name in options.names if name not in RECIPES]:
         parser.error(f"there is no recipe {unknown[0]!r}: choose from {', '.join(RECIPES)}.")
     fashion = data.load()
-    options.to.mkdir(parents=True, exist_ok=True)
+    try:
+        options.to.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        parser.error(f"the folder {options.to} cannot be used: {fault.strerror}.")
     for name in options.names or RECIPES:
         path = options.to / f"{name}.jsonl"
         settings = Recipe.of(name).settings()

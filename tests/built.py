@@ -1,6 +1,8 @@
 """The book as the tests of its pages find it: built once, served on loopback."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,3 +85,11 @@ def served() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
     server.shutdown()
     server.server_close()
+
+
+def kept(name: str, page: str) -> Any:
+    """Return the data that a built page holds for a script."""
+    text = (SITE / f"{page}.html").read_text()
+    there = re.search(rf'<script type="application/json" id="{name}-data">(.*?)</script>', text)
+    assert there
+    return json.loads(there[1])

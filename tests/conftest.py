@@ -11,7 +11,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fmnist_lab import data, sources
 from fmnist_lab.config import Config
@@ -210,6 +210,17 @@ def tab(browser: Browser) -> Iterator[Page]:
     tab.set_default_timeout(PATIENCE)
     yield tab
     tab.close()
+
+
+@pytest.fixture
+def page(tab: Page) -> Iterator[Page]:
+    """The tab, which remembers nothing of the test before."""
+    tab.set_viewport_size({"width": 1280, "height": 1400})
+    expect.set_options(timeout=PATIENCE)
+    yield tab
+    tab.unroute_all()
+    tab.evaluate("localStorage.clear()")
+    tab.goto("about:blank")
 
 
 @pytest.fixture(scope="session")

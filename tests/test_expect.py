@@ -1,24 +1,15 @@
 """ "Is my number normal?" in the page: it says what the package says, and can be sent on."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from fmnist_lab.facts.expected import everything, expected
-from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.browser
 PAGES = ("tutorials", "explorer")
 BOOKS_OWN = "cross_entropy,1,128,256,2.05e-4,float32"
-
-
-@pytest.fixture
-def page(tab: Page) -> Iterator[Page]:
-    expect.set_options(timeout=PATIENCE)
-    yield tab
-    tab.goto("about:blank")
 
 
 def told(page: Page) -> str:

@@ -1,105 +1,17 @@
-"""What a reader moves and types in the pages: the first page's slider, guesses, luck, the rule."""
+"""Guesses "Before you look": questions with answers, drawn, told, kept and forgotten."""
 
-import json
-import math
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from functools import cache
 from io import StringIO
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from playwright.sync_api import Page, expect
-
-from fmnist_lab.sweeps.studies import study
-from fmnist_lab.verdicts import decide, mean_interval
-from fmnist_lab.verdicts.statistics import MATERIAL
-from tests.built import BOOK, SITE
-from tests.conftest import PATIENCE
-
-sys.path.append(str(BOOK / "_ext"))
 import guesses
+import matplotlib.pyplot as plt
 import page_data
+import pytest
+from playwright.sync_api import expect
 
-NODE = shutil.which("node")
-SCRIPTS = BOOK / "_extra"
-
-
-def in_node(script: str, call: str, cases: Any) -> Any:
-    """Return what a script's functions, called on each of the cases, return."""
-    if NODE is None:
-        pytest.skip("no node: the pages' scripts cannot be run outside a browser")
-    code = f"""
-        import {{ readFileSync }} from "node:fs";
-        import * as it from "{(SCRIPTS / script).as_uri()}";
-        const cases = JSON.parse(readFileSync(0, "utf8"));
-        console.log(JSON.stringify(cases.map((one) => {call})));"""
-    command = [NODE, "--input-type=module", "--eval", code]
-    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-# --- The numbers
-
-
-DIFFERENCES = st.tuples(
-    st.floats(-2, 2), st.floats(0.01, 3), st.integers(2, 40)
-)  # mean and standard deviation in points, seeds
-
-
-@given(st.lists(DIFFERENCES, min_size=30, max_size=30))
-@settings(max_examples=8)
-def test_the_page_judges_as_the_package_does(cases):
-    for (mean, sd, n), told in zip(
-        cases, in_node("luck/statistics.js", "it.judge(...one)", cases), strict=True
-    ):
-        spread = np.arange(n) - (n - 1) / 2
-        found = decide(mean_interval((mean + sd * spread / spread.std(ddof=1)) / 100))
-        if min(abs(p - 0.05) for p in (told["p"], told["within"], told["beyond"])) > 1e-9:
-            assert told["name"] == found.name
-        assert [told["low"], told["high"]] == pytest.approx([100 * found.low, 100 * found.high])
-        assert told["p"] == pytest.approx(found.p, rel=1e-6, abs=1e-12)
-
-
-def test_the_page_and_the_package_hold_the_same_difference_to_matter():
-    assert in_node("luck/statistics.js", "it.MARGIN", [0]) == [pytest.approx(100 * MATERIAL)]
-
-
-@cache
-def rates() -> dict[str, Any]:
-    return page_data.rates()
-
-
-@pytest.mark.parametrize("name", ["width", "depth"])
-def test_the_slider_passes_through_what_was_measured(name):
-    networks = rates()[name]
-    cases, wanted = [], []
-    for network in networks:
-        first, own = network["rates"]
-        points = [(first, network["ends"][0][0]), *network["path"], (own, network["ends"][1][0])]
-        for rate, accuracy in points:
-            cases.append([network, math.log(rate / first) / math.log(own / first)])
-            wanted.append({"rate": pytest.approx(rate), "accuracy": pytest.approx(accuracy)})
-    assert in_node("rates/rates.js", "it.between(...one)", cases) == wanted
-
-
-def test_the_sliders_ends_are_the_means_of_both_studies():
-    for name, networks in rates().items():
-        assert [network["name"] for network in networks] == [
-            str(value) for value in study(name).values if value
-        ]
-        for n, part in enumerate((study(name), study(f"{name}_retuned"))):
-            means = 100 * part.recorded().table().groupby(name)["validation_accuracy"].mean()
-            for network in networks:
-                assert network["ends"][n][0] == pytest.approx(means[int(network["name"])])
+from tests.built import BOOK, SITE, kept
+from tests.node import in_node
 
 
 @pytest.mark.parametrize("log", [False, True], ids=["linear", "logarithmic"])
@@ -141,14 +53,6 @@ def test_every_chapter_with_a_box_takes_guesses():
     assert sorted(guesses.QUESTIONS) == WITH_BOX
 
 
-def kept(name: str, page: str) -> Any:
-    """Return the data that a built page holds for a script."""
-    text = (SITE / f"{page}.html").read_text()
-    there = re.search(rf'<script type="application/json" id="{name}-data">(.*?)</script>', text)
-    assert there
-    return json.loads(there[1])
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("page", WITH_BOX)
 def test_a_question_can_be_answered_and_its_figure_has_a_place_for_each_answer(address, page):
@@ -175,40 +79,6 @@ def test_scripts_add_less_than_60_kb_to_any_page(address):
         if "luck/luck.js" in named:
             named.add("luck/statistics.js")
         assert sum((SITE / name).stat().st_size for name in named) < 60_000
-
-
-# --- In a browser
-
-
-@pytest.fixture
-def page(tab: Page) -> Iterator[Page]:
-    """The tab, which remembers nothing of the test before."""
-    tab.set_viewport_size({"width": 1280, "height": 1400})
-    expect.set_options(timeout=PATIENCE)
-    yield tab
-    tab.evaluate("localStorage.clear()")
-    tab.goto("about:blank")
-
-
-@pytest.mark.browser
-def test_the_slider_moves_by_keyboard_and_says_how_far_apart_networks_are(page, address):
-    page.goto(f"{address}/intro.html")
-    slider, told = page.get_by_label("Learning rate"), page.locator("#rate-slider [data-part=told]")
-    for key, n in (("Home", 0), ("End", 1)):
-        slider.press(key)
-        apart = {
-            name: np.ptp([network["ends"][n][0] for network in networks])
-            for name, networks in rates().items()
-        }
-        wanted = (
-            f"the widths lie {apart['width']:.1f} points apart and the depths {apart['depth']:.1f}."
-        )
-        expect(told).to_contain_text(wanted)
-        assert slider.get_attribute("aria-valuetext") == told.inner_text()
-        assert page.locator("#rate-slider circle.hollow").count() == 0
-    slider.press("ArrowLeft")
-    expect(told).to_contain_text("With each network 99 % of the way to its own learning rate")
-    assert page.locator("#rate-slider circle.hollow").count() == 9
 
 
 @pytest.mark.browser
@@ -362,58 +232,6 @@ def test_guesses_and_draws_keep_the_rules_of_accessibility(page, address, axe, t
     page.get_by_role("button", name="Draw a hundred times").click()
     assert broken() == []
     page.emulate_media(color_scheme="light")
-
-
-@pytest.mark.browser
-def test_luck_is_drawn_from_published_runs_and_counted(page, address):
-    page.goto(f"{address}/method.html")
-    box = page.get_by_role("region", name="Try your luck")
-    runs = {name: kept("luck", "method")["settings"][n]["values"] for n, name in enumerate("AB")}
-    published = study("batch_size").recorded().table()["validation_accuracy"]
-    assert {round(x, 6) for values in runs.values() for x in values} <= {
-        round(100 * x, 6) for x in published
-    }
-    status = box.get_by_role("status")
-    box.get_by_role("button", name="Draw", exact=True).press("Enter")
-    text = status.inner_text()
-    one = re.match(r"A ([\d.]+) %, B ([\d.]+) %\. (A|B|A draw)( wins)?\. Of 1 draw ", text)
-    assert one, text
-    for name, said in (("A", one[1]), ("B", one[2])):
-        assert said in {f"{value:.2f}" for value in runs[name]}
-    better = "A" if float(one[1]) > float(one[2]) else "B"
-    assert one[3] in {better, "A draw"}
-    shares = []
-    for count in ("1", "10"):
-        box.get_by_label(count, exact=True).check()
-        for _ in range(3):
-            box.get_by_role("button", name="Draw a hundred times").click()
-        draws, won, lost = map(
-            int,
-            re.findall(r"Of (\d+) draws .* A won (\d+) and B (\d+)\.", status.inner_text())[0],
-        )
-        assert draws == 300 + (count == "1")
-        assert 0 <= draws - won - lost < 20
-        shares.append(won / draws)
-    assert shares[0] < shares[1]  # 68 % and 93 %: fails by chance once in many millions
-    expect(box.locator("[data-part=found]")).to_contain_text("10 runs of each")
-    box.get_by_role("button", name="Begin again").click()
-    expect(status).to_have_text("Nothing is drawn yet.")
-
-
-@pytest.mark.browser
-def test_the_rule_moves_by_keyboard(page, address):
-    page.goto(f"{address}/method.html")
-    box = page.get_by_role("region", name="Move the rule")
-    status = box.get_by_role("status")
-    expect(status).to_contain_text("supported but size open: +0.50 points")
-    box.get_by_role("slider", name="Seeds").press("End")
-    expect(status).to_contain_text("\u2714\ufe0e supported: +0.50 points")
-    expect(status).to_contain_text("30 seeds")
-    box.get_by_role("slider", name="Mean difference").press("Home")
-    expect(status).to_contain_text("not supported: −1.50 points")
-    for key in ("Seeds", "Home"), ("Spread", "End"):
-        box.get_by_role("slider", name=key[0]).press(key[1])
-    expect(status).to_contain_text("inconclusive")
 
 
 @pytest.mark.browser
