@@ -160,28 +160,31 @@ def test_another_chapter_shows_all_its_figures_in_jupyterlab_and_trains_nothing(
 
 
 def test_the_playground_trains_and_stops_by_clicking(
-    address: str, store: Path, browser: Browser, trial: Any
+    address: str, store: Path, browser: Browser, trial: Any, tmp_path: Path
 ) -> None:
     before = runs_in(store)
     page = opened("playground", browser, address)
     run_all(page)
     expect(page.get_by_text(" on one core.")).to_be_visible()
 
-    for name, value in (("width", "8"), ("epochs", "9999"), ("patience", "9999")):
+    for name, value in (("width", "32"), ("epochs", "9999"), ("patience", "9999")):
         field = page.get_by_label(name, exact=True)
         field.fill(value)
         field.press("Enter")
     page.get_by_role("button", name="Train").click()
-    training = page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d+) of 9999 at most\."))
+    training = page.get_by_text(re.compile(r"Epoch ([6-9]|\d\d+) of 9999 at most\."))
     expect(training).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Stop").click()
     told = page.get_by_text("of the validation images right at epoch")
     expect(told).to_be_visible(timeout=PATIENCE)
     (path,) = runs_in(store) - before
     run = records.read_own(path)
-    assert (run.config.width, run.stopped_by) == (8, "epochs")
+    assert (run.config.width, run.stopped_by) == (32, "epochs")
     assert run.epochs == run.config.epochs < 9999
 
+    panel = page.locator(".jp-OutputArea-output", has=page.locator(".widget-tab"))
+    picture = panel.screenshot(path=tmp_path / "panel.png")  # the page shows one: book/panel.png
+    assert len(picture) > 20_000  # bytes: it shows something
     pictures = page.locator(".widget-tab img")
     for tab in ("Predictions", "Mistakes", "First-layer weights", "Curves"):
         page.get_by_role("tab", name=tab, exact=True).click()

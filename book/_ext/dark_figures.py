@@ -12,14 +12,13 @@ from sphinx.application import Sphinx
 # What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
 # mystnb.image.classes), such as one of clothes, is itself on either page.
 FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
+WIDTH = re.compile(r'<svg [^>]*width="([^"]+)"')
 # In a box of their own: the theme hides a caption that follows a hidden picture. The box scrolls on
 # a telephone, where a keyboard reaches it by its link, which opens the picture alone.
-SHOWN = '<span class="chart">{}{}</span>'.format(
-    *(
-        rf'<a class="only-{theme}" href="\2{suffix}.svg">'
-        rf'<img class="only-{theme}" \1src="\2{suffix}.svg"\3></a>'
-        for theme, suffix in (("light", ""), ("dark", "-dark"))
-    )
+SHOWN = "".join(
+    rf'<a class="only-{theme}" href="\2{suffix}.svg">'
+    rf'<img class="only-{theme}" \1src="\2{suffix}.svg"\3></a>'
+    for theme, suffix in (("light", ""), ("dark", "-dark"))
 )
 
 
@@ -28,7 +27,14 @@ def pair(
 ) -> None:
     """Put both images where a page has one (handler of ``html-page-context``)."""
     if "body" in context:
-        context["body"] = FIGURE.sub(SHOWN, context["body"])
+        sources = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
+
+        def shown(found: re.Match[str]) -> str:
+            drawn = sources[found[2].rpartition("/")[2] + ".svg"].read_text()
+            width = WIDTH.findall(drawn)[0]
+            return f'<span class="chart" style="--width: {width}">{found.expand(SHOWN)}</span>'
+
+        context["body"] = FIGURE.sub(shown, context["body"])
 
 
 def draw(app: Sphinx, failure: Exception | None) -> None:

@@ -1,7 +1,7 @@
 """Let notebooks be written in Markdown that JupyterLab, VS Code and Colab show as well.
 
-A paragraph that begins with **Figure.** becomes the caption of the figure before it. A link to the
-published site leads to the same page of the site that is built.
+A paragraph that begins with **Figure.** becomes the caption of the figure, or of the image, before
+it. A link to the published site leads to the same page of the site that is built.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ class Captions(SphinxTransform):
 
     def apply(self, **options: Any) -> None:
         """Take the paragraph after each figure, if it is marked."""
+        for image in list(self.document.findall(nodes.image)):
+            if isinstance(image.parent, nodes.paragraph) and len(image.parent) == 1:
+                image.parent.replace_self(nodes.figure("", image))
         for figure in list(self.document.findall(nodes.figure)):
             text = figure.next_node(nodes.paragraph, descend=False, siblings=True, ascend=True)
             parts = [part for part in text or () if part.astext()]  # MyST adds empty ones

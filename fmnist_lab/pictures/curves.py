@@ -105,7 +105,7 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
     runs = list(runs)
     groups = style.grouped(runs, by)
     count, shared = max(1, len(groups)), kind == "accuracy"
-    width = max(7.0, PANEL * count)
+    width = max(style.TELEPHONE, PANEL * count)
     drawn = style.panels(count, height=3.4, width=width, sharex=True, sharey=shared)
     for ax, (value, group) in zip(drawn, groups.items(), strict=False):
         look = style.looks(by, groups)[value] | {"ls": "-"}

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from fmnist_lab.data import CLASSES, Data
 
-from .style import axes
+from .style import PAGE, axes
 
 SIDE = 28  # pixels of an image's edge
-PAGE = 7.0  # inches: the width of a figure on a page
 CAPTION = 8  # points
 GAP = 3  # pixels between two images
 SHOWN, PAIRS = 15, 16  # single images, and pairs, in a gallery
@@ -50,7 +49,7 @@ def gallery(
     across, high = width + GAP, height + GAP + below
     canvas = np.zeros((down * high - GAP, columns * across - GAP))
     shape = PAGE * canvas.shape[0] / canvas.shape[1]
-    ax = axes(ax, height=max(1.0, shape))
+    ax = axes(ax, width=PAGE, height=max(1.0, shape))
     for n, tile in enumerate(tiles):
         top, left = n // columns * high, n % columns * across
         canvas[top : top + height, left : left + width] = tile

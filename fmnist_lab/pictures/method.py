@@ -38,7 +38,7 @@ def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         marks = {key: value for key, value in style.look(n).items() if key != "ls"}
         ax.plot(places + 0.2 * n - 0.1, points, ls="none", label=name, **(marks | {"ms": 8}))
     ax.set_xticks(places, [str(seed) for seed in frame["seed"]])
-    ax.set(xlabel="seed", ylabel="accuracy above the mean of the seeds (points)")
+    ax.set(xlabel="seed", ylabel="points above the mean of the seeds")
     ax.margins(y=0.25)
     style.legend(ax)
     return ax
@@ -65,8 +65,8 @@ def luck(
         )  # fmt: skip
     own = counts[: len(values)]
     rises = [luckiest(values, int(k)) - values.mean() for k in own]
-    ax.plot(own, rises, "o", color=COLORS[1], label=f"from the {len(values)} runs themselves")
-    ax.set(xlabel="how many identical configurations are compared, one run each", ylim=(0, None))
+    ax.plot(own, rises, "o", color=COLORS[1], label=f"from the {len(values)} runs")
+    ax.set(xlabel="identical configurations compared, one run each", ylim=(0, None))
     ax.set_ylabel("best above the mean (points)")
     ax.set_xticks([1, *range(2, most + 1, 2)])
     style.legend(ax)
@@ -79,7 +79,7 @@ def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
     A mark is a part's share of the variance with its 95 % interval, of `facts.parts_of_luck`.
     """
     names = list(next(iter(found.values())).index)
-    ax = style.axes(ax)
+    ax = style.axes(ax, width=style.PAGE)
     for n, (images, parts) in enumerate(found.items()):
         ends = (100 * parts["low"], 100 * parts["share"], 100 * parts["high"])
         marks = MEAN | {"color": COLORS[n], "fmt": MARKERS[n], "label": images}
@@ -130,7 +130,7 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
     runs of one seed, a diamond of the accuracies of several seeds. A row is wide where the seed
     decides, and short where the device is as good as another seed.
     """
-    ax = style.axes(ax, height=0.32 * len(results) + 1)
+    ax = style.axes(ax, width=style.PAGE, height=0.32 * len(results) + 1)
     marks = {"sd": ("o", "another device, same seed"), "sd of seeds": ("D", "another seed")}
     for row, (_, found) in enumerate(results.iterrows()):
         ax.plot([found[name] for name in marks], [row] * 2, color=BACKDROP, lw=2, zorder=1)
@@ -151,7 +151,7 @@ def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     """
     arms = dict.fromkeys(arm for part in CLAIMS["C4"].parts for arm in part.arms)
     evidence = Evidence(runs.values())
-    ax = style.axes(ax, height=0.25 * len(arms) + 1)
+    ax = style.axes(ax, width=style.PAGE, height=0.25 * len(arms) + 1)
     colors = dict(zip(ENDS, COLORS, strict=False))
     for row, arm in enumerate(arms):
         for run in evidence.of(arm).values():

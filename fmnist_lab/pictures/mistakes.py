@@ -25,7 +25,7 @@ def matrix(
     """
     table = np.asarray(counts, float)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ax = axes(ax, height=6.2)
+    ax = axes(ax, height=5.2)
     ax.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(np.round(table)), strict=True):
         ink = INK["light" if share[row, column] > DARK else "dark"]
@@ -44,7 +44,7 @@ def reliability(found: Predictions, ax: Axes | None = None) -> Axes:
     A marker's area is the bin's share of the images. Below the diagonal a run is surer than it
     is right.
     """
-    ax = axes(ax, height=5.0)
+    ax = axes(ax, height=4.4)
     ax.plot([0, 1], [0, 1], color="#767676", ls="--", lw=1.2, label="confidence = accuracy")
     tables = found.reliability()
     for n, table in enumerate(tables):
@@ -67,7 +67,7 @@ def by_class(found: Predictions, ax: Axes | None = None) -> Axes:
     A marker is the mean over runs, its bar reaches from the lowest run to the highest. Precision
     of a class never predicted and recall of a class without images are 0 / 0, given as 0.
     """
-    ax = axes(ax, height=4.8)
+    ax = axes(ax, height=4.4)
     counts = found.confusions()  # (S, 10, 10)
     looks = (("precision", 1, "o", COLORS[0], -0.12), ("recall", 2, "s", COLORS[1], 0.12))
     for name, axis, marker, color, shift in looks if len(counts) else ():

@@ -217,7 +217,8 @@ def beside_printed(
     A circle is a run, the bar is where 95 % of single runs would fall (`FEWEST` runs or more), a
     diamond is a printed figure. What is `centred` is drawn in points from the runs' mean.
     """
-    ax = style.axes(ax, height=0.8 + (0.45 if centred else 0.75) * len(measured))
+    height = 0.8 + (0.45 if centred else 0.75) * len(measured)
+    ax = style.axes(ax, width=style.PAGE, height=height)
     for row, (name, values) in enumerate(measured.items()):
         middle = 100 * np.mean(values) if centred else 0.0
         runs = 100 * np.asarray(values, float) - middle

@@ -58,10 +58,12 @@ DARK = {
 }
 Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
 # Where a legend stands.
-ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3}
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}
 BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
 # Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
 FONT = "DejaVu Sans"
+PAGE = 7.0  # inches: the width of a page's text
+TELEPHONE = 5.0  # at three quarters of its size, a telephone is as wide
 FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
 # How a run ended, as `Run.stopped_by` says it: its marker and its entry in the legend.
 ENDS = {
@@ -94,7 +96,7 @@ NAMES = {
     "train_accuracy": "training accuracy",
     "validation_loss": "validation loss",
     "train_loss": "training loss",
-    "gap": "training minus validation accuracy (points)",
+    "gap": "training minus validation (points)",
     "learning_rate": "learning rate",
     "batch_size": "batch size (images a step)",
     "width": "width (neurons a hidden layer)",
@@ -128,24 +130,20 @@ def axes(ax: Axes | None = None, **options: Any) -> Axes:
 
 
 def panels(
-    count: int,
-    *,
-    rows: int = 1,
-    height: float = 4.2,
-    width: float = 7.0,
-    sharex: bool = False,
-    sharey: bool = False,
+    count: int, *, rows: int = 1, height: float = 3.8, width: float | None = None, **shared: bool
 ) -> list[Axes]:
     """Return `count` Axes in `rows` equal rows, in the book's style; sizes are in inches.
+
+    One is as wide as a telephone shows, several are as wide as a page, unless `width` says so.
+    `shared`: Matplotlib's `sharex` and `sharey`.
 
     In a notebook pictures are vectors, and pixels beside them. The style stays on: a temporary one
     would also take back the notebook's interactive mode, which Matplotlib sets up with the first
     figure, and show no other.
     """
     plt.rcParams.update(STYLE)
-    _, drawn = plt.subplots(
-        rows, count // rows, figsize=(width, height), squeeze=False, sharex=sharex, sharey=sharey
-    )
+    size = width or (TELEPHONE if count == 1 else PAGE), height
+    _, drawn = plt.subplots(rows, count // rows, figsize=size, squeeze=False, **shared)
     # Only now: a notebook's backend comes, and with its own format, with the first figure.
     if inline := sys.modules.get("matplotlib_inline.backend_inline"):
         # Crisp on every screen, and pixels for who shows no vectors.
@@ -198,7 +196,7 @@ def effects(
     margin: float = 100 * MATERIAL,
 ) -> Axes:
     """Return Axes with a named row for each effect, zero, and the band of what does not matter."""
-    ax = axes(ax, height=height * len(names) + 1)
+    ax = axes(ax, width=PAGE, height=height * len(names) + 1)
     ax.axvspan(-margin, margin, color=BAND, lw=0, zorder=0)
     ax.axvline(0, color="black", lw=1)
     rows(ax, names)

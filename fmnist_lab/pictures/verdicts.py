@@ -16,7 +16,7 @@ from fmnist_lab.verdicts.log import LOG, Entry
 from fmnist_lab.verdicts.rules import NAMES, Name
 from fmnist_lab.verdicts.specifications import AGREEING, curves
 
-from .style import COLORS, INK, MARKERS, MEAN, axes, effects, interval, legend, percent, rows
+from .style import COLORS, INK, MARKERS, MEAN, PAGE, axes, effects, interval, legend, percent, rows
 
 # Fill and text of a verdict's word in a picture: Okabe & Ito's colours, told apart in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
@@ -65,7 +65,7 @@ def specifications(ax: Axes | None = None) -> Axes:
     The line is where a verdict ceases to be fragile; what a fragile one hangs on stands beside it.
     """
     found = {" ".join(key): curve for key, curve in curves().items()}
-    ax = axes(ax, height=0.24 * len(found) + 1.2)
+    ax = axes(ax, width=PAGE, height=0.24 * len(found) + 1.2)
     start = np.zeros(len(found))
     for name in reversed(NAMES):
         of = [[*curve.names.values()].count(name) / len(curve.names) for curve in found.values()]

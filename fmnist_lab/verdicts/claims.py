@@ -133,7 +133,7 @@ class Box:
     judgement: Judgement
 
     def __repr__(self) -> str:
-        lines = [self._head(), *(f"{name}: {text}" for name, text in self._rows())]
+        lines = [self._head(), *(f"{name}: {text}" for name, text in self._rows() + self._behind())]
         lines += [f"- {line}" for line in self._parts()]
         wrapped = (textwrap.wrap(line, 99, subsequent_indent="  ") for line in lines)
         return "\n".join(line for lines in wrapped for line in lines)
@@ -142,18 +142,21 @@ class Box:
         kind = self.judgement.first.name.replace(" ", "-")
         # Without the book's style sheet the border alone marks the box.
         look = "border-left: 0.3em solid var(--verdict, currentColor); padding: 0.1em 0.9em"
-        rows = "".join(
-            f"<p><b>{html.escape(name)}:</b> {html.escape(text)}</p>" for name, text in self._rows()
+        rows, behind = (
+            "".join(
+                f"<p><b>{html.escape(name)}:</b> {html.escape(text)}</p>" for name, text in part
+            )
+            for part in (self._rows(), self._behind())
         )
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
+        items = f"<ul>{items}</ul>" if items else ""
         # Some style sheets of JupyterLab take a summary's triangle away.
-        lead = '<summary style="display: list-item">Every part</summary>'
-        parts = f"<details>{lead}<ul>{items}</ul></details>" if items else ""
-        where = f"<p>{links(self.judgement.claim)}</p>"
+        lead = '<summary style="display: list-item">What stands behind it</summary>'
         return (
             f'<div class="verdict verdict-{kind}" style="{look}">'
-            f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>'
-            f"{rows}{parts}{where}</div>"
+            f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>{rows}'
+            f"<details>{lead}{behind}{items}</details>"
+            f"<p>{links(self.judgement.claim)}</p></div>"
         )
 
     def _head(self) -> str:
@@ -169,12 +172,13 @@ class Box:
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
         names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
         names["second look"] = "Second look, as claimed, on fresh seeds alone"
-        rows += [(names[how], told(answer)) for how, answer in found.answers.items()]
-        if text := changed(found):
-            rows.append(("What the rate changed", sentence(text)))
-        for how in found.answers:
-            if curve := fragile(found, how):
-                rows.append((f"Fragile {how}", sentence(curve.told)))
+        return rows + [(names[how], told(answer)) for how, answer in found.answers.items()]
+
+    def _behind(self) -> list[tuple[str, str]]:
+        found = self.judgement
+        rows = [("What the rate changed", sentence(text))] if (text := changed(found)) else []
+        fragiles = {how: curve for how in found.answers if (curve := fragile(found, how))}
+        rows += [(f"Fragile {how}", sentence(curve.told)) for how, curve in fragiles.items()]
         rows += beside(found)
         if dates := changed_on(found.claim.id):
             rows.append(("Changed", f"on {' and '.join(dates)}: the chapter on method logs it."))
