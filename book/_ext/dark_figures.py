@@ -9,30 +9,32 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-# What a cell has drawn, named by its content. A picture of the class "dark-light" (cell metadata
-# mystnb.image.classes), such as one of clothes, is itself on either page.
-FIGURE = re.compile(r'<img (?![^>]*dark-light)([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
+# What a cell has drawn, named by its content.
+FIGURE = re.compile(r'<img ([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
 WIDTH = re.compile(r'<svg [^>]*width="([^"]+)"')
 # In a box of their own: the theme hides a caption that follows a hidden picture. The box scrolls on
 # a telephone, where a keyboard reaches it by its link, which opens the picture alone.
-SHOWN = "".join(
+BOTH = "".join(
     rf'<a class="only-{theme}" href="\2{suffix}.svg">'
     rf'<img class="only-{theme}" \1src="\2{suffix}.svg"\3></a>'
     for theme, suffix in (("light", ""), ("dark", "-dark"))
 )
+# A picture of the class "dark-light" (cell metadata mystnb.image.classes), such as one of clothes.
+SAME = r'<a href="\2.svg">\g<0></a>'
 
 
 def pair(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
 ) -> None:
-    """Put both images where a page has one (handler of ``html-page-context``)."""
+    """Put figures into boxes, with both images (handler of ``html-page-context``)."""
     if "body" in context:
         sources = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
 
         def shown(found: re.Match[str]) -> str:
             drawn = sources[found[2].rpartition("/")[2] + ".svg"].read_text()
             width = WIDTH.findall(drawn)[0]
-            return f'<span class="chart" style="--width: {width}">{found.expand(SHOWN)}</span>'
+            images = found.expand(SAME if "dark-light" in found[0] else BOTH)
+            return f'<span class="chart" style="--width: {width}">{images}</span>'
 
         context["body"] = FIGURE.sub(shown, context["body"])
 

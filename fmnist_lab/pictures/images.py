@@ -20,7 +20,7 @@ from fmnist_lab.data import CLASSES, Data
 from .style import PAGE, axes
 
 SIDE = 28  # pixels of an image's edge
-CAPTION = 8  # points
+CAPTION = 9  # points
 GAP = 3  # pixels between two images
 SHOWN, PAIRS = 15, 16  # single images, and pairs, in a gallery
 
@@ -90,7 +90,7 @@ def look_alikes(fashion: Data, pairs: pd.DataFrame) -> Axes:
     left = fashion.test_images[closest["first"].tolist()].view(-1, 28, 28)
     right = fashion.images[closest["second"].tolist()].view(-1, 28, 28)
     rows = closest[["distance", "test label", "training label"]].to_numpy()
-    words = [f"{d:.3f}: {CLASSES[int(a)]}, {CLASSES[int(b)]}" for d, a, b in rows]
+    words = [f"{d:.3f}:\n{CLASSES[int(a)]}, {CLASSES[int(b)]}" for d, a, b in rows]
     return gallery(torch.cat([left, right], 2), columns=4, captions=words)
 
 
