@@ -21,8 +21,8 @@ from .log import changed_on
 from .rules import Name, Verdict, show
 from .specifications import Curve, curves
 
-# A verdict is told by its symbol and its word; colour comes on top. The variation selector keeps
-# telephones from drawing an emoji.
+# A symbol and a word show a verdict; colour comes on top. The variation selector keeps telephones
+# from drawing an emoji.
 SYMBOLS: dict[Name, str] = {
     "supported": "\u2714\ufe0e",
     "supported but size open": "\u2713",
@@ -46,7 +46,7 @@ def judge(chapter: str | None = None, runs: Iterable[Run] | None = None) -> dict
 
 
 def box(name: str, runs: Iterable[Run] | None = None) -> Box:
-    """Return a claim's verdict box, which a notebook shows. Raises `ConfigError` for another id."""
+    """Return a claim's verdict box, for a notebook. Raises `ConfigError` for an unknown id."""
     return boxes(name, runs=runs)[0]
 
 
@@ -69,7 +69,7 @@ def badge(name: Name) -> str:
 
 
 def fragile(found: Judgement, how: str) -> Curve | None:
-    """Return a verdict's curve if the verdict is fragile; it is of the published runs."""
+    """Return a verdict's curve if the verdict, on the published runs, is fragile."""
     curve = curves().get((found.claim.id, how))
     known = curve and curve.names[frozenset()] == found.answers[how].name
     return curve if curve and known and curve.fragile else None
@@ -100,7 +100,7 @@ def told(answer: Answer) -> str:
 
 
 def beside(found: Judgement) -> list[tuple[str, str]]:
-    """Return what decides nothing and stands beside a verdict, each under a name."""
+    """Return what is shown beside a verdict and decides nothing, each under a name."""
     rows = []
     for how, answer in found.beside.items():
         decides = found.answers.get(how.removeprefix("on test images, "))
@@ -112,7 +112,7 @@ def beside(found: Judgement) -> list[tuple[str, str]]:
 
 
 def link(claim: Claim) -> str:
-    """Return the address of a claim's figure in the book: a figure is named after its page."""
+    """Return the address of a claim's figure in the book; figures are named after their pages."""
     pages = {claim.chapter for claim in CLAIMS.values()} | {"method"}
     page = next(p for p in pages if claim.figure.startswith(f"fig-{p.replace('_', '-')}-"))
     return f"{page}.html#{claim.figure}"
@@ -170,7 +170,7 @@ class Box:
     def _rows(self) -> list[tuple[str, str]]:
         found = self.judgement
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
-        names = {"as run": "As run", "as claimed": "As claimed, the learning rate chosen for each"}
+        names = {"as run": "As run", "as claimed": "As claimed, with a learning rate for each"}
         names["second look"] = "Second look, as claimed, on fresh seeds alone"
         return rows + [(names[how], told(answer)) for how, answer in found.answers.items()]
 

@@ -1,6 +1,6 @@
-"""The comparisons a conclusion is put to: one effect each, tested against zero or a margin.
+"""The comparisons that test a conclusion: one effect each, against zero or a margin.
 
-Other kinds of test are in `families`. All of a chapter are corrected together.
+Other kinds of test are in `families`. All tests of a chapter are corrected together.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .statistics import Effect, against, censored, mean_interval, paired_differe
 
 
 class Part(ABC):
-    """A test that a claim is put to, or several that belong together, each under its name."""
+    """A test of a claim, or several tests that belong together, each under its name."""
 
-    tested = True  # or counted
+    tested = True  # or only counted
     arms: tuple[Arm, ...]
     direction: int
     measure: Measure
@@ -34,7 +34,7 @@ class Part(ABC):
         """Estimate what is tested; None where no runs allow it."""
 
     def group(self, evidence: Evidence) -> Hashable:
-        """Return what is tested, alike for identical tests: they count once in their chapter."""
+        """Return what is tested: the same for identical tests, which count once in their chapter."""
         return self
 
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
@@ -43,7 +43,7 @@ class Part(ABC):
         return decide(effect, found.material, self.direction, found.unit, corrected)
 
     def absent(self, name: str, evidence: Evidence) -> Verdict:
-        """Say why there is nothing to test: no runs, or none that allow it."""
+        """Say why there is nothing to test: no runs, or none that can be compared."""
         arms = self.compared(name)
         lacking = [str(arm) for arm in arms if not evidence.of(arm)]
         if lacking:
@@ -55,7 +55,7 @@ class Part(ABC):
         return Verdict("inconclusive", f"{self.measure.name}: {names} {self.measure.lacking}")
 
     def compared(self, name: str) -> tuple[Arm, ...]:
-        """Return the settings that the test of that name compares."""
+        """Return the settings that the named test compares."""
         return self.arms
 
 
@@ -69,7 +69,7 @@ class Comparison(Part):
     name: str
     measure: Measure
     arms: tuple[Arm, ...]
-    estimate: Callable[[pd.DataFrame], Effect] = field(compare=False)  # from a column an arm
+    estimate: Callable[[pd.DataFrame], Effect] = field(compare=False)  # from a column per arm
     direction: int = 1
     kind: str = "difference"  # of two settings; other kinds estimate something else
 
@@ -127,7 +127,7 @@ def level(measure: Measure, arms: Sequence[Arm], about: str) -> Comparison:
 def rising_per_doubling(measure: Measure, arms: Sequence[Arm]) -> Comparison:
     """Claim that a measure rises with each doubling of the swept hyperparameter.
 
-    The smallest rise that matters adds up to the measure's own over the whole range.
+    The smallest rise that matters is the measure's own, spread over the whole range.
     """
     doublings = np.log2([float(arm.value) for arm in arms])
     return Comparison(
@@ -157,10 +157,10 @@ def gains_more(measure: Measure, arms: Sequence[Arm], than: Sequence[Arm]) -> Co
 def rate_falling(measure: Measure, study: str, values: Sequence[int]) -> Comparison:
     """Claim that the best learning rate falls with the swept hyperparameter.
 
-    A seed's best rate is the geometric mean of the grid's, weighted by what they reach: one that
-    is by as much worse as matters counts e times less. So a flat optimum's middle is found, and
-    not the luckiest of its rates; those outside a bracket count nothing. The smallest fall that
-    matters is one step of the grid over the whole range of settings.
+    A seed's best rate is the geometric mean of the grid's rates, weighted by the accuracy they
+    reach: one that is worse by the smallest difference that matters counts e times less. So this
+    finds the middle of a flat optimum, not the luckiest of its rates; rates outside a bracket do
+    not count. The smallest fall that matters is one step of the grid over the range of settings.
     """
     rates = STUDIES[study].grid["learning_rate"]
     arms = tuple(Arm(study, value, rate) for value in values for rate in rates)

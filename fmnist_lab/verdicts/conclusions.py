@@ -1,6 +1,6 @@
-"""The report's conclusions, each with the reading that is tested and the runs it is tested on.
+"""The report's conclusions, each with the reading that is tested and the runs that test it.
 
-A claim holds if all of its parts do. To add one, add an entry to `_ALL`, and its words to
+A claim holds if all of its parts do. To add one, add an entry to `_ALL` and its words to
 `conclusions.toml`.
 """
 
@@ -48,7 +48,7 @@ def arms(study: str) -> dict[Any, Arm]:
 
 
 def best(arm: Arm, of: dict[Any, Arm]) -> tuple[Arm, ...]:
-    """Return a setting and then its rivals."""
+    """Return a setting, then its rivals."""
     return arm, *(rival for rival in of.values() if rival != arm)
 
 
@@ -59,11 +59,12 @@ SHOWN = {depth: arm for depth, arm in DEPTH.items() if depth}  # the report show
 ALL_SHOWN = [arm for of in (LOSS, SHOWN, WIDTH, BATCH, RATE) for arm in of.values()]
 LATER = {name: Arm(f"{name}_4192_retuned", None) for name in F1}
 THE_BEST = Arm("best_model", 4192)
-# Accuracies that runs pass well before they end, so that speed is not confused with the end: every
+# Accuracies that runs pass well before they end, so as not to confuse speed with the end: every
 # batch size passes 85 % within the cap; of the learning rates, 2.05e-5 passes 80 % early.
 TO_85, TO_80 = reaching(0.85), reaching(0.80)
 PRINTED = 0.0005  # half a unit of the last digit of 89.9 %
-ON_THESE = replace(ACCURACY, on_test=None)  # a figure printed for validation images is of no others
+# A figure printed for validation images says nothing about test images.
+ON_THESE = replace(ACCURACY, on_test=None)
 LARGER_GAPS = (
     above(GAP, WIDTH[4192], WIDTH[2096]),
     *(above(GAP, DEPTH[4], DEPTH[d]) for d in (2, 3)),

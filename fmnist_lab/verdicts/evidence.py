@@ -1,4 +1,4 @@
-"""The runs that conclusions are judged by, found by the setting they were trained with."""
+"""The runs that conclusions are judged on, found by the setting they were trained with."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .measures import ACCURACY, Measure
 
 # Where each setting is repeated at the learning rate that suits it.
 RETUNED = {name: f"{name}_retuned" for name in ("loss", "depth", "width", "batch_size")}
-# Where each setting is run at every rate with ten seeds, so that a verdict holds the choice's luck.
+# Where each setting is run at every rate with ten seeds: verdicts then include the choice's luck.
 NESTED = {name: f"{name}_nested" for name in ("loss", "batch_size")}
-# Where settings are run once more, with fresh seeds, as the first look left a verdict open.
+# Where settings are run once more, with fresh seeds, because the first look left a verdict open.
 SECOND_LOOKS = {name: f"{name}_second_look" for name in RETUNED}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One setting of a study, all its seeds."""
+    """One setting of a study, at all its seeds."""
 
     study: str
     value: Any  # of the hyperparameter the study sweeps; None for what the tuning runs choose
@@ -47,10 +47,10 @@ class Arm:
 class Evidence:
     """Find runs by study and setting.
 
-    `retuned` answers questions about a study with the runs of its counterpart in `RETUNED`. Which
-    learning rate that study trained each setting with follows from the tuning runs given. Where all
-    settings compared are tuned in `NESTED` too, it answers with the runs of that. `second_look`
-    answers with runs at its fresh seeds alone, which no other verdict as claimed may see.
+    With `retuned`, the runs of a study's counterpart in `RETUNED` answer questions about it; the
+    tuning runs given determine the learning rate of each setting there. Where `NESTED` has all
+    settings compared, its runs answer instead. With `second_look`, runs at fresh seeds alone
+    answer, which no other verdict as claimed may see.
     """
 
     on_test = False  # whether measures are read on test images, where they were recorded on them
@@ -61,13 +61,13 @@ class Evidence:
         self._runs: dict[Config, dict[int, Run]] = {}  # a setting at seed 0 -> seed -> run
         self._brackets: dict[str, dict[Any, Bracket]] = {}
         self._settings: dict[Arm, Config | None] = {}
-        self._whole: dict[Arm, dict[int, Run]] = {}  # of nested studies, what they answer
+        self._whole: dict[Arm, dict[int, Run]] = {}  # an arm's runs in nested studies
         for run in runs:
             seeds = self._runs.setdefault(replace(run.config, seed=0), {})
             seeds[run.config.seed] = run
 
     def seen(self, **otherwise: bool) -> Self:
-        """Return the same evidence, seen with `on_test` or `second_look`."""
+        """Return the same evidence, with `on_test` or `second_look`."""
         other = copy(self)
         vars(other).update(otherwise)
         return other
@@ -103,14 +103,14 @@ class Evidence:
         return self._settings[arm]
 
     def compared(self, arms: Sequence[Arm]) -> dict[Arm, dict[int, Run]]:
-        """Return the runs of arms that are compared, by seed."""
+        """Return the runs of the arms compared, by seed."""
         anew = self.retuned and not self.second_look
         nested = {arm: self._nested(arm) for arm in arms if anew}
         whole = nested and all(nested.values())
         return nested if whole else {arm: self.of(arm) for arm in arms}
 
     def _nested(self, arm: Arm) -> dict[int, Run]:
-        """Return by seed the run at the rate that the other seeds choose; none unless all ran.
+        """Return, by seed, the run at the rate that the other seeds choose; none unless all ran.
 
         Of rates with equal means the lowest is chosen, as in `Tuning`.
         """
@@ -131,7 +131,7 @@ class Evidence:
         return found
 
     def chosen(self, arm: Arm) -> float | None:
-        """Return the learning rate chosen for an arm; None if none is, or the report's is kept."""
+        """Return the learning rate chosen for an arm; None if none is, or if it is the report's."""
         tuning = self._study(arm).tuned_by
         return self.brackets(tuning)[arm.value].chosen if tuning else None
 
@@ -150,8 +150,8 @@ class Evidence:
     def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
         """Return a measure by seed (rows) and arm (columns).
 
-        NaN where a seed is missing or its run has no such number. A seed is left out whose runs
-        all only bound it. A learning rate outside its setting's closed bracket was not run and
+        NaN where a seed is missing or its run has no such number. A seed is left out if all of its
+        runs give only bounds. A learning rate outside its setting's closed bracket was not run and
         need not be: it counts as minus infinity.
         """
         found = self.compared(arms)

@@ -1,4 +1,4 @@
-"""The tests that are no comparison of two settings: with all rivals, with a figure, a count."""
+"""Tests other than comparisons of two settings: with all rivals, with a figure, by counting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .statistics import CONFIDENCE, Effect, against, best_of, further_run
 
 @dataclass(frozen=True)
 class BestOf(Part):
-    """Claim that one setting beats each rival; with a `margin`, that none beats it by more.
+    """Claim that one setting beats each rival or, with a `margin`, that none beats it by more.
 
     The rivals are one family (`statistics.best_of`, Dunnett's comparison with a control).
     """
@@ -52,10 +52,10 @@ class BestOf(Part):
 
 @dataclass(frozen=True)
 class AnyAbove(Part):
-    """Claim that the best of several settings measures higher than another one does.
+    """Claim that the best of several settings measures higher than another setting.
 
     The largest difference is tested, with the p-value and interval that hold for all of them
-    (Dunnett's), and with the largest spread, so that no other lies above that interval.
+    (Dunnett's) and with the largest spread, so that no other lies above that interval.
     """
 
     measure: Measure
@@ -75,7 +75,7 @@ class AnyAbove(Part):
 
 @dataclass(frozen=True)
 class Printed(Part):
-    """Claim that one run of a setting could have given a figure the report prints."""
+    """Claim that one run of a setting could have given a figure that the report prints."""
 
     measure: Measure
     arms: tuple[Arm]
@@ -95,10 +95,10 @@ class Printed(Part):
 
 @dataclass(frozen=True)
 class Share(Part):
-    """Claim that most settings' chosen learning rate lies in a range.
+    """Claim that most settings' chosen learning rates lie in a range.
 
-    The settings tuned are counted: they are all there are and no sample of others, so there is no
-    test. A rate of the grid counts as inside up to half a step of the grid beyond the range.
+    The tuned settings are only counted: they are all there are, not a sample of others, so there
+    is no test. A rate up to half a step of the grid beyond the range counts as inside.
     """
 
     studies: tuple[Tuning, ...]
@@ -125,7 +125,7 @@ class Share(Part):
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
         name: Name = "supported" if effect.estimate > 0.5 else "not supported"
         inside = round(effect.estimate * effect.n)
-        why = f"{inside} of the {effect.n} settings tuned, a count and no test"
+        why = f"{inside} of the {effect.n} settings tuned, counted and not tested"
         return Verdict(name, why)
 
     def absent(self, name: str, evidence: Evidence) -> Verdict:
@@ -140,7 +140,7 @@ class Share(Part):
 
 
 def mostly_between(low: float, high: float, *studies: Tuning) -> Share:
-    """Claim it of the settings of these studies; one that two of them share counts once."""
+    """Claim `Share` of these studies' settings; one that two of them share counts once."""
     arms: dict[tuple[Config, float], Arm] = {}
     for study in studies:
         for value in study.values:

@@ -1,4 +1,4 @@
-"""Figures that tutorials and papers print, judged by where single runs of their recipe end."""
+"""Figures that tutorials and papers print, compared with where single runs of their recipe end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Figure:
     recipe: str = ""
     metric: str = "test_accuracy"  # of `Trial.history`
     epoch: int = 0  # counted from 1; 0 is the best
-    copies: Sequence[float] = ()  # what others printed who ran it; then the figure is their mean
+    copies: Sequence[float] = ()  # what others who ran it printed; the figure is then their mean
     own: Sequence[float] = ()  # runs that the source lists itself, in place of a recipe's
 
     @property
@@ -37,13 +37,13 @@ class Figure:
         return f"{self.metric.partition('_')[0]}, {epoch}{many}"
 
     def runs(self) -> Sequence[float]:
-        """Return what single runs give in its place, fractions."""
+        """Return what single runs give in its place, as fractions."""
         found = [trial.history[self.metric] for trial in trials(self.recipe)]
         return self.own or [one[self.epoch - 1] if self.epoch else max(one) for one in found]
 
 
 def judge_figures() -> dict[Figure, Verdict]:
-    """Judge all figures by the rule for a printed figure (`rules.matches`), corrected together."""
+    """Judge all figures by the rule for printed figures (`rules.matches`), corrected together."""
     tests = {}
     for given in tomllib.loads(PRINTED.read_text(encoding="utf-8"))["figure"]:
         figure = Figure(**given)

@@ -20,7 +20,7 @@ class Claim:
 
     `parts` are judged on runs at the report's learning rate ("as run"). `claimed` are judged on
     runs with the learning rate chosen for each setting ("as claimed"); `retuned` repeats `parts`
-    there. `second_look` asks these once more, of fresh seeds alone.
+    there. `second_look` tests these once more, on fresh seeds alone.
     """
 
     id: str
@@ -55,18 +55,18 @@ class Answer:
     """The verdict on a claim, joined from those on its tests: the weakest decides.
 
     A claim is supported if every part is, which needs no further correction (Berger 1982, the
-    intersection-union test). It is not supported if any part is not: a union, which that does not
-    cover. The correction of a chapter's tests together does: one of them is rejected by mistake in
-    at most 5 % of chapters, and so is one of these claims.
+    intersection-union test). It is not supported if any part is not, a union that this argument
+    does not cover. Correcting a chapter's tests together does: in at most 5 % of chapters is one
+    of them rejected by mistake, and so is one of these claims.
     """
 
     findings: tuple[Finding, ...]
-    runs: frozenset[Config] = frozenset()  # that it rests on
-    limit: str = ""  # what the cap on epochs has to do with it, a clause
+    runs: frozenset[Config] = frozenset()  # that it is based on
+    limit: str = ""  # what the cap on epochs has to do with it, as a clause
 
     @property
     def decisive(self) -> Finding:
-        """The finding whose verdict is the claim's: of equally weak ones, of the largest p."""
+        """The finding whose verdict is the claim's: of equally weak ones, that of largest p."""
         return min(self.findings, key=lambda f: (NAMES.index(f.verdict.name), -f.verdict.p))
 
     @property
@@ -75,14 +75,14 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Why, and which test says so, if there are several."""
+        """Why and, if there are several tests, which one says so."""
         found = self.decisive
         named = f"{found.name}: " if len(self.findings) > 1 else ""
         return named + found.verdict.reason
 
     @property
     def seeds_needed(self) -> int | None:
-        """The seeds that would settle every inconclusive test; None where that is not known."""
+        """How many seeds would settle every inconclusive test; None where that is not known."""
         needs = [f.verdict.seeds_needed for f in self.findings if f.verdict.name == "inconclusive"]
         known = [seeds for seeds in needs if seeds is not None]
         return max(known) if known and len(known) == len(needs) else None
@@ -94,8 +94,8 @@ class Judgement:
 
     `as_run` is None for a claim that one fixed learning rate cannot decide, `as_claimed` for one
     that is not about settings whose learning rate could be chosen anew. `second_look` is as
-    claimed too, of fresh seeds, once all of its chapter's are there. `beside` are answers that
-    decide nothing: the same on test images, to another reading, or a second look still to come.
+    claimed too, on fresh seeds, once all of its chapter's runs are there. `beside` are answers
+    that decide nothing: those on test images, to another reading, or a second look still to come.
     """
 
     claim: Claim
@@ -107,7 +107,7 @@ class Judgement:
 
     @property
     def answers(self) -> dict[str, Answer]:
-        """Each verdict there is, the first to show first."""
+        """The verdicts that there are, in the order in which to show them."""
         every = {"as run": self.as_run, "as claimed": self.as_claimed}
         every["second look"] = self.second_look
         return {how: answer for how, answer in every.items() if answer}
@@ -119,10 +119,10 @@ class Judgement:
 
     @property
     def moved(self) -> tuple[Finding, Finding] | None:
-        """The test, as run and as claimed, that tells best why the two verdicts differ.
+        """The test, as run and as claimed, that best shows why the two verdicts differ.
 
-        That is one whose verdict differs: the one that decided the second, else the first, else
-        any. None where the verdicts agree, or one is not run yet.
+        Its own verdicts differ: it decided the second or, failing that, the first; else it is any
+        such test. None where the claim's verdicts agree, or one is not run yet.
         """
         as_run, as_claimed = self.as_run, self.as_claimed
         if as_run is None or as_claimed is None or as_run.name == as_claimed.name:
@@ -142,8 +142,8 @@ class Judgement:
 def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judgement]:
     """Judge claims on these runs.
 
-    The tests of one chapter are corrected together, once as run and once as claimed; one that
-    several claims share is counted once, and one not run yet counts too.
+    The tests of a chapter are corrected together, once as run and once as claimed; a test that
+    several claims share counts once, and one not run yet counts too.
     """
     runs = list(runs)
     evidence = {"as run": Evidence(runs), "as claimed": Evidence(runs, retuned=True)}
@@ -179,7 +179,7 @@ def judge_claims(claims: Sequence[Claim], runs: Iterable[Run]) -> dict[str, Judg
 
 
 def answers(parts: Mapping[str, tuple[Part, ...]], evidence: Evidence) -> dict[str, Answer]:
-    """Judge the parts of a chapter's claims, by claim, those with parts."""
+    """Judge the parts of a chapter's claims; return the answers of those with parts, by claim."""
     rows = [
         (claim, part, part.group(evidence), name, effect)
         for claim, several in parts.items()
@@ -209,7 +209,7 @@ def answers(parts: Mapping[str, tuple[Part, ...]], evidence: Evidence) -> dict[s
 
 
 def rest_on(parts: Sequence[Part], evidence: Evidence) -> tuple[frozenset[Config], str]:
-    """Return the runs that parts rest on, and say if the cap on epochs limits what they tell."""
+    """Return the runs that parts use, and say if the cap on epochs limits what these can show."""
     used: dict[Config, Run] = {}
     limited: dict[Config, Run] = {}
     for part in parts:
@@ -226,7 +226,7 @@ def rest_on(parts: Sequence[Part], evidence: Evidence) -> tuple[frozenset[Config
 
 
 def rates_of(arms: Sequence[Arm], evidence: Evidence) -> tuple[str, ...]:
-    """Say at which learning rates, chosen for it, each setting ran; nothing of those as run."""
+    """Say at which learning rates, chosen for it, each setting ran; as run, say nothing."""
     tuned = evidence.compared([arm for arm in arms if evidence.retuned and arm.study in RETUNED])
     rates = {
         arm: {run.config.learning_rate for run in runs.values()} for arm, runs in tuned.items()

@@ -1,7 +1,7 @@
 """What has changed about the verdicts: readings, rules, and looks at more runs.
 
-They stand in `log.toml`, an entry before its verdicts are shown. `tests/verdicts/test_log.py` holds
-the last entry of each verdict against the verdict itself.
+They are in `log.toml`; an entry comes before its verdicts are shown. `tests/verdicts/test_log.py`
+compares the last entry of each verdict with the verdict itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What luck does to a result: which part of a seed it comes from, and how trials multiply it."""
+"""What luck does to a result: which part of a seed it comes from, and how trials add to it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ DRAWS = 1_000  # tables drawn for an interval: enough for two digits of its ends
 def variance_components(
     table: npt.ArrayLike, factors: Sequence[str], confidence: float = CONFIDENCE
 ) -> pd.DataFrame:
-    """Tell apart the parts of a result's variance, of runs in which every factor is crossed.
+    """Split a result's variance into its parts, from runs in which all factors are crossed.
 
-    `table` has an axis a factor, a run a cell. A row of the result is a factor or several that act
-    together, the last also what is left: its `variance`, in the square of the table's unit, and
-    `share` of the sum, with `low` to `high`, the interval of the share.
+    `table` has one axis per factor and one run per cell. A row of the result is one factor, or
+    several that act together (the last row also contains what is left over): its `variance`, in
+    the square of the table's unit, its `share` of the sum, and `low` to `high`, the share's
+    interval.
 
-    The estimates are the analysis of variance's, negative ones zero (Searle, Casella & McCulloch
-    1992, Variance Components, chapter 4); the intervals come from tables drawn with normal effects
-    of the variances found (a parametric bootstrap).
+    The estimates are those of the analysis of variance, with negative ones set to zero (Searle,
+    Casella & McCulloch 1992, Variance Components, chapter 4); the intervals come from tables drawn
+    with normal effects of the estimated variances (a parametric bootstrap).
     """
     values = np.asarray(table, float)
     found = _components(values, values.shape)
@@ -52,12 +53,12 @@ def variance_components(
 
 
 def expected_best(values: npt.ArrayLike, trials: npt.ArrayLike) -> FloatArray:
-    """Return the expected best of so many trials, each drawn from `values` with replacement.
+    """Return the expected best of that many trials, each drawn from `values` with replacement.
 
-    It is that of Dodge et al. 2019, Show Your Work, equation 2; `trials` (k,) gives (k,).
+    Source: Dodge et al. 2019, Show Your Work, equation 2; `trials` (k,) gives (k,).
     """
     ordered = np.sort(np.asarray(values, float))
-    below = np.arange(ordered.size + 1) / ordered.size  # the chance of a trial up to each value
+    below = np.arange(ordered.size + 1) / ordered.size  # the chance that a trial is at most each
     return np.diff(below ** np.asarray(trials, float)[:, None], axis=1) @ ordered
 
 
@@ -78,8 +79,8 @@ def _components(tables: FloatArray, sizes: Sequence[int]) -> FloatArray:
         effect = left.mean(others, keepdims=True)
         left = left - effect
         freedom = prod(sizes[n] - 1 for n in axes)
-        found[axes] = (effect**2).sum(last) / freedom  # the mean square, a run a cell
-    for axes in reversed(subsets):  # expected: its own variance, and a share of those it is part of
+        found[axes] = (effect**2).sum(last) / freedom  # the mean square, one run per cell
+    for axes in reversed(subsets):  # expected: its own variance and a share of those it is part of
         for more in subsets:
             if {*axes} < {*more}:
                 runs = prod(n for axis, n in enumerate(sizes) if axis in {*more} - {*axes})

@@ -1,4 +1,4 @@
-"""What is read off one run to judge a conclusion: one number a run.
+"""What is read off runs to judge a conclusion: one number per run.
 
 Ratios are the natural measure of epochs, times and losses, so those measures are logarithms: a
 difference of two is the logarithm of a ratio, and is shown as one (unit "×").
@@ -35,15 +35,15 @@ class Measure:
     unit: str = "points"  # of a difference, as `rules.show` writes it
     material: float = MATERIAL  # smallest difference that matters, in the measure's own scale
     # Whether the run ended before the number could be known; then it is a lower bound, and a seed
-    # on which that is so in every setting compared says nothing.
+    # that has only such bounds in the settings compared says nothing.
     bound: Callable[[Run], bool] = lambda run: False
-    lacking: str = "share no seed"  # why no seed may allow a comparison: "these settings ..."
+    lacking: str = "share no seed"  # why there may be nothing to compare: "these settings …"
     progress: bool = True  # whether a run that goes on after the cap on epochs might change it
     on_test: Callable[[Run], float | None] | None = None  # the same on test images, if recorded
 
 
 def at_best(name: str) -> Callable[[Run], float | None]:
-    """Return a reader of a metric at the best epoch; an accuracy never recorded is chance."""
+    """Return a function that reads a metric at the best epoch; an unrecorded accuracy is chance."""
     fallback = CHANCE if name.endswith("accuracy") else None
     return lambda run: fallback if run.best.get(name) is None else run.best[name]
 
@@ -72,8 +72,8 @@ def curve(run: Run, metric: str) -> list[float]:
 def jolt(values: Sequence[float] | np.ndarray) -> float | None:
     """Return a curve's typical jolt: the median absolute second difference of its points.
 
-    A straight line has none, and a median passes over the steep first epochs. None for fewer
-    than three points.
+    A straight line has none, and a median ignores the steep first epochs. None for fewer than
+    three points.
     """
     steps = np.diff(np.asarray(values, float), 2)
     steps = steps[np.isfinite(steps)]
@@ -81,9 +81,9 @@ def jolt(values: Sequence[float] | np.ndarray) -> float | None:
 
 
 def epochs_to(run: Run, target: float) -> float:
-    """Return the epochs, linear in between, until validation accuracy first reaches `target`.
+    """Return the epochs, with linear interpolation, until validation accuracy reaches `target`.
 
-    A run that does not get there counts with its epochs at most: a lower bound.
+    A run that does not get there counts with the most epochs it was allowed: a lower bound.
     """
     before = CHANCE
     for epoch, value in enumerate(curve(run, "validation_accuracy")):
@@ -107,7 +107,7 @@ def reaching(target: float) -> Measure:
 
 
 def spikiness(run: Run) -> float | None:
-    """Return how much larger the training loss's jolts are from step to step than by epoch."""
+    """Return how much larger the training loss's jolts are by step than by epoch, as a log."""
     if run.step_losses is None:
         return None
     steps, epochs = jolt(run.losses_by_step()), jolt(curve(run, "train_loss"))
@@ -115,7 +115,7 @@ def spikiness(run: Run) -> float | None:
 
 
 def loss_rise(run: Run) -> float | None:
-    """Return the last validation loss over the lowest."""
+    """Return the last validation loss over the lowest, as a logarithm."""
     losses = curve(run, "validation_loss")
     return log(losses[-1] / min(losses)) if losses else None
 
@@ -124,14 +124,14 @@ EPOCHS = Path(__file__).parent / "epoch_seconds.json"
 
 
 def epoch_key(config: Config) -> str:
-    """Return what the time of an epoch depends on; the learning rate and the seed are no part."""
+    """Return what the time of an epoch depends on: neither the learning rate nor the seed."""
     size = f"{config.depth}x{config.width} batch {config.batch_size}"
     return f"{config.loss} {size} {config.train_size} images {config.precision}"
 
 
 @cache
 def epoch_seconds() -> dict[str, float]:
-    """Return the median time of an epoch of each setting measured, all in one sitting.
+    """Return the median time of an epoch for each setting, all measured in one sitting.
 
     `python -m benchmarks.epochs` measures them, in turns on idle cores.
     """

@@ -20,7 +20,7 @@ Name = Literal[
     "supported but size open",
     "supported",
 ]
-MOST_SEEDS = 10**15  # that are searched for enough of them
+MOST_SEEDS = 10**15  # that `seeds_needed` tries
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis for the Behavioral Sciences
 NAMES: tuple[Name, ...] = get_args(Name)  # weakest first
 INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
@@ -28,7 +28,7 @@ INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 
 @dataclass(frozen=True)
 class Verdict:
-    """Say whether the runs bear out a conclusion: what was measured, and why that decides."""
+    """Whether the runs bear out a conclusion: what was measured, and why that decides it."""
 
     name: Name
     why: str  # a clause
@@ -96,10 +96,9 @@ class Corrected(NamedTuple):
 def correct(tests: Mapping[Any, Hypothesis]) -> dict[Any, Corrected]:
     """Correct tests by Holm's method, groups of them counting as one.
 
-    Three questions are asked of each effect: is it there, does it not matter, does it matter. The
-    tests of each question are a family, so that each is answered yes by mistake in at most 5 % of
-    chapters. What is not run yet counts with p = 1, so running it later can only lower the others'
-    p-values.
+    We ask three questions about each effect: is it there, does it not matter, does it matter? The
+    tests of each question are a family, so each gets a wrong yes in at most 5 % of chapters. What
+    is not run yet counts with p = 1, so running it later can only lower the others' p-values.
     """
     groups = [name if test.group is None else test.group for name, test in tests.items()]
 
@@ -201,7 +200,7 @@ def decide(
             zero += _corrected_interval(at_level(effect, found.level), unit)
         if max(-effect.low, effect.high) < material:
             band += _corrected_interval(at_level(effect, 2 * found.equal_level), unit)
-        why = f"not told from zero ({zero}), nor shown to be within {margin} of it ({band})"
+        why = f"neither told from zero ({zero}) nor shown to be within {margin} of it ({band})"
     if effect.n > 1:
         why += _correction(effect.family, found.tests)
     if effect.n > 1 and name == "inconclusive":
@@ -224,8 +223,8 @@ def decide(
 def matches(effect: Effect, corrected: Corrected | None = None) -> Verdict:
     """Judge what `statistics.further_run` found of a printed figure, a fraction.
 
-    Inside the interval is supported as it stands; outside is not supported if it is so after
-    correction, else inconclusive.
+    A figure inside the interval is supported; one outside is not supported if it is outside after
+    correction too, else inconclusive.
     """
     found = corrected or correct({"": Hypothesis(effect)})[""]
     printed = show(effect.null, "%")
@@ -282,7 +281,7 @@ def seeds_needed(
 
 
 def _p(p: float) -> str:
-    """Write a p-value, as far as its digits mean something."""
+    """Write a p-value with as many digits as mean something."""
     return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
 
 

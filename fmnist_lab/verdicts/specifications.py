@@ -1,8 +1,8 @@
-"""How far a verdict hangs on choices that others might have made otherwise: a specification curve.
+"""How far a verdict depends on choices that others might make differently: specification curves.
 
-The verdicts under every combination of them stand in `specifications.json`, as computing them takes
-minutes: `python -m benchmarks.specifications` writes it. The idea is that of Simonsohn, Simmons &
-Nelson 2020, Specification curve analysis.
+The verdicts under every combination of them are in `specifications.json`, because computing them
+takes minutes: `python -m benchmarks.specifications` writes it. The idea is that of Simonsohn,
+Simmons & Nelson 2020, Specification curve analysis.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from .rules import Name
 
 TABLE = Path(__file__).with_name("specifications.json")
-# What one might do otherwise, by the choice it departs from; the book's own has no name.
+# What one might do differently, by the choice it departs from; the book's own has no name.
 DEPARTURES = {
     "images": ("test images",),
     "epoch": ("last epoch",),
     "reading": ("other reading",),
-    "margin": ("margin 0.2", "margin 0.5"),  # points; of a ratio as much in proportion
+    "margin": ("margin 0.2", "margin 0.5"),  # points; ratios in proportion
     "correction": ("uncorrected",),
     "seeds": ("CPU seeds",),
     "rate": ("runner-up rate",),
 }
-AGREEING = 0.8  # of the specifications, that a verdict needs not to be fragile
+AGREEING = 0.8  # the share of specifications below which a verdict is fragile
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Curve:
 
     @property
     def share(self) -> float:
-        """The share of specifications that agree with the book's: how large an effect is aside."""
+        """The share of specifications that agree with the book's, whatever the effect's size."""
         return agreement(self.names, self.names[frozenset()])
 
     @property
@@ -58,9 +58,9 @@ class Curve:
 
     @property
     def told(self) -> str:
-        """How many specifications agree, and what it hangs on, a clause."""
+        """How many specifications agree, and what that depends on most, as a clause."""
         agree = f"{round(self.share * len(self.names))} of {len(self.names)}"
-        return f"{agree} specifications agree, and it hangs most on this choice: {self.hinge}"
+        return f"{agree} specifications agree; the choice that matters most is {self.hinge}"
 
 
 def agreement(names: dict[frozenset[str], Name], book: Name) -> float:

@@ -51,7 +51,7 @@ class Effect(Interval):
 
 
 def against(effect: Effect, null: float) -> Effect:
-    """Test an effect against another value than zero; its estimate and interval stay.
+    """Test an effect against a value other than zero; its estimate and interval stay the same.
 
     One adjusted for a family is adjusted here by Bonferroni. Without spread, see `_effect`.
     """
@@ -106,7 +106,7 @@ def mean_interval(x: npt.ArrayLike, confidence: float = CONFIDENCE) -> Effect:
 def prediction_interval(
     x: npt.ArrayLike, confidence: float = CONFIDENCE, mean_of: int = 1
 ) -> Interval:
-    """Say where one further run, or the mean of m, would fall: mean +- t * sd * sqrt(1/m + 1/n).
+    """Return where one further run, or the mean of m, would fall: mean ± t * sd * sqrt(1/m + 1/n).
 
     Source: Hahn & Meeker 1991, Statistical Intervals; normal measurements.
     """
@@ -168,9 +168,8 @@ def holm(
 ) -> npt.NDArray[np.float64]:
     """Adjust p-values for their number by Holm's method (Holm 1979), in the order given.
 
-    Those of one group are adjusted for each other already, and count as one, which stands until
-    the last of them is rejected (by the principle of Goeman & Solari 2010, The Sequential
-    Rejection Principle).
+    Those of one group are already adjusted for each other and count as one, until the last of them
+    is rejected (by the principle of Goeman & Solari 2010, The Sequential Rejection Principle).
 
     Written out because statsmodels' `multipletests` collects garbage in every call: a second on a
     busy machine with PyTorch loaded, 24 of the 26 that judging all claims took.
@@ -241,8 +240,8 @@ def equivalence(difference: Effect, margin: float = MATERIAL) -> float:
 
     Source: Lakens 2017; 90 % interval inside +- margin is p < 0.05. An effect adjusted for a
     family is adjusted here by Bonferroni. Without spread between seeds, see `_effect`. An effect
-    tested against another value than zero, or known to be bounded on one side alone, is not
-    tested for this: its p-value is 1.
+    tested against a value other than zero, or bounded on one side only, is not tested for this:
+    its p-value is 1.
     """
     inside = margin - abs(difference.estimate)
     bounded = math.isfinite(difference.low) and math.isfinite(difference.high)
@@ -256,7 +255,7 @@ def equivalence(difference: Effect, margin: float = MATERIAL) -> float:
 
 
 def beyond(difference: Effect, margin: float = MATERIAL) -> float:
-    """Return the p-value, two-sided, of "the difference is larger than the margin" on its side."""
+    """Return the two-sided p-value of "the difference is larger than the margin" on its side."""
     if abs(difference.estimate) <= margin or difference.null:
         return 1.0
     return against(difference, math.copysign(margin, difference.estimate)).p
@@ -288,10 +287,10 @@ def _by_seed(values: npt.ArrayLike, name: str) -> pd.Series[float]:
     """Return the values as floats indexed by seed; an array's position stands for its seed."""
     series = values if isinstance(values, pd.Series) else pd.Series(np.ravel(np.asarray(values)))
     if series.empty:
-        raise ValueError(f"{name} holds no runs; give it one value per seed")
+        raise ValueError(f"{name} has no runs; give it one value per seed")
     if not series.index.is_unique:
         seed = series.index[series.index.duplicated()][0]
-        raise ValueError(f"{name} holds seed {seed} twice; give one value per seed")
+        raise ValueError(f"{name} has seed {seed} twice; give one value per seed")
     series = series.astype(float)
     finite = np.isfinite(series.to_numpy())
     if not finite.all():
@@ -339,7 +338,7 @@ def _effect(
 
 
 def _p_value(distance: float, sd: float, n: int, df: float) -> float:
-    """Return the two-sided p-value of an estimate so far from the value tested against."""
+    """Return the two-sided p-value of an estimate at a distance from the value tested against."""
     if n < 2 or distance == 0:
         return 1.0
     if sd == 0:
@@ -350,7 +349,7 @@ def _p_value(distance: float, sd: float, n: int, df: float) -> float:
 def _smallest_p(
     effects: list[Effect], differences: npt.NDArray[np.float64], draws: int
 ) -> npt.NDArray[np.float64]:
-    """Draw the smallest p-value of the effects' t tests as it falls when no rival differs.
+    """Draw the smallest p-value of the effects' t tests when no rival differs.
 
     differences: (shared seeds, k), for the correlation; returns (draws,).
     """

@@ -479,7 +479,7 @@ def test_the_first_reading_of_c4_decides_and_the_other_stands_beside_it(made_up_
     found = judge_claims([CLAIMS["C4"]], runs)["C4"]
     assert found.first.name == "supported"
     (told,) = found.beside
-    assert told == "read otherwise: of every setting, the share is above zero"
+    assert told == "read otherwise: for every setting, the share is above zero"
     assert found.beside[told].name == "not supported"
 
 

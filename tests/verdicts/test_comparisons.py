@@ -285,7 +285,7 @@ def test_most_settings_have_their_best_rate_in_the_range_or_not(trained, inside,
     found = judged(mostly_between(2e-5, 3e-5, WIDTH_TUNING, DEPTH_TUNING), runs)
     assert found.name == name
     # 2 x 2096 is in both studies, and counts once
-    assert found.why == f"{inside} of the 9 settings tuned, a count and no test"
+    assert found.why == f"{inside} of the 9 settings tuned, counted and not tested"
 
 
 @pytest.mark.parametrize(("best", "inside"), [(1e-5, 0), (1.78e-5, 1), (3.16e-5, 1), (5.62e-5, 0)])

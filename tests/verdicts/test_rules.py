@@ -111,7 +111,7 @@ def test_a_p_value_is_written_as_far_as_it_means_something(p, text):
         (effect(0.0, 0.0), "+0.00 points (all the same, 10 seeds): equivalent within 0.30 points"),
         (
             effect(0.002, 0.01),
-            "not told from zero (p = 0.54), nor shown to be within 0.30 points of it (p = 0.38);",
+            "neither told from zero (p = 0.54) nor shown to be within 0.30 points of it (p = 0.38)",
         ),
         (effect(0.005, 0.001, 1), "+0.50 points (one run, no interval): one run cannot tell"),
         (replace(effect(0.005, 0.001), paired=False), "10 unpaired seeds"),
@@ -370,7 +370,7 @@ def test_holm_decides_and_where_the_plain_interval_says_otherwise_the_one_that_d
     assert results["b"].low == differences["b"].low > 0
     assert " after Holm's correction for 3 tests; about" in results["b"].why
     # two of three still stand, so the level is 0.025: t = 2.685, 0.5 +- 2.685 * 0.6 / sqrt(10)
-    shown = "not told from zero (p = 0.06; the interval that decides is −0.01 to +1.01 points)"
+    shown = "neither told from zero (p = 0.06; the interval that decides is −0.01 to +1.01 points)"
     assert shown in results["b"].why
     assert results["b"].seeds_needed == seeds_needed(differences["b"], alpha=0.05 / 3)
 

@@ -117,10 +117,10 @@ def test_rounding_errors_are_not_spread_between_seeds():
 @pytest.mark.parametrize(
     ("a", "message"),
     [
-        ([], "a holds no runs; give it one value per seed"),
+        ([], "a has no runs; give it one value per seed"),
         ([0.9, math.nan], "a is nan at seed 1; every value must be finite"),
         ([0.9, math.inf], "a is inf at seed 1"),
-        (pd.Series([1.0, 2.0], index=[4, 4]), "a holds seed 4 twice"),
+        (pd.Series([1.0, 2.0], index=[4, 4]), "a has seed 4 twice"),
     ],
 )
 def test_values_that_cannot_be_compared_are_refused(a, message):
