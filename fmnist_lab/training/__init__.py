@@ -1,1 +1,1 @@
-"""How a network is trained: the model, its losses, Adam, the loop, the evaluation."""
+"""How a network is trained: the model, losses, optimisers, the loop, the evaluation."""

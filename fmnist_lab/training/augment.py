@@ -1,4 +1,4 @@
-"""Images mirrored or shifted at random, so that no two epochs see the same."""
+"""Images mirrored or shifted at random, so that no two epochs see the same images."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SIDE = 28  # pixels
 
 
 def variants(augment: str) -> Tensor:
-    """Return which pixel each variant of an image has at each place: (variants, 784).
+    """Return which pixel each variant of an image takes at each place: (variants, 784).
 
-    784 is a black one from beyond the edge. The variants are equally likely: mirrored or not, and
-    shifted by up to a pixel in either direction or not.
+    784 stands for a black pixel from beyond the edge. The variants are equally likely: mirrored or
+    not, and shifted by up to a pixel in either direction or not.
     """
     pixels = torch.arange(INPUT_DIM).view(SIDE, SIDE)
     padded = nn.functional.pad(pixels, (1, 1, 1, 1), value=INPUT_DIM)
@@ -28,10 +28,10 @@ def variants(augment: str) -> Tensor:
 
 
 class Augment:
-    """Puts a variant in the place of each image."""
+    """Replaces each image by a variant."""
 
     def __init__(self, images: Tensor, drawn: Tensor, augment: str):
-        """Take images (S, n, 784), and the numbers of their variants (S, n)."""
+        """Take images (S, n, 784) and the numbers of their variants (S, n)."""
         self.images, self.drawn = images, drawn
         self.variants = variants(augment).to(images.device)
         self.places = self.variants.new_empty(images.shape)

@@ -20,7 +20,7 @@ class Normalized:
     held = ()
     inputs: Signal
     outputs: Signal
-    scale: Tensor  # (S, features), as all that follow
+    scale: Tensor  # (S, features), like all that follow
     shift: Tensor
     mean: Tensor
     variance: Tensor
@@ -39,7 +39,7 @@ class Normalized:
 
 
 class BatchNorm:
-    """Normalises each feature over the batch, in place, and follows its mean and variance."""
+    """Normalises each feature over the batch, in place, and tracks its mean and variance."""
 
     def __init__(
         self, inputs: Signal, outputs: Signal, scale: Tensor, shift: Tensor, *running: Tensor

@@ -25,14 +25,14 @@ from .shapes import parameter_count
 # each other longer than they compute (measured: 1 x 128 slows down, 2 x 512 at batch 256 gains).
 THREADED_STEP = 1e9  # floating-point operations
 
-# Instructions for bfloat16 products. A processor that a record names alone has them, as far as
-# the times of published runs and their training again tell.
+# Instructions for bfloat16 products. A processor that a record names without more has them, as far
+# as the times of published runs, and training them again, can tell.
 BFLOAT16 = "avx512_bf16"
 
 
 @contextmanager
 def threads(config: Config, at_most: int | None = None) -> Iterator[None]:
-    """Compute on as many CPU threads as the work of one step is worth; restore them after."""
+    """Compute on as many CPU threads as the work of a step is worth; restore them afterwards."""
     before = torch.get_num_threads()
     work = 6 * parameter_count(config.depth, config.width) * config.batch_size
     most = at_most or usable_cpus()
@@ -55,7 +55,7 @@ def environment(
 ) -> dict[str, Any]:
     """Return what a reader needs to know to repeat a run that this process trained.
 
-    `seeds` are those of the stack that it began in: roundings may depend on who trains together.
+    `seeds` are those of the stack that it began in: rounding may depend on what trains together.
     """
     return {
         "commit": commit(),
@@ -71,7 +71,7 @@ def environment(
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Return whole numbers as a line of at most 150 characters: 0-4, 7, 9-11."""
+    """Return whole numbers as text of at most 150 characters, as in "0-4, 7, 9-11"."""
     ordered = enumerate(sorted(numbers))
     runs = [[n for _, n in run] for _, run in groupby(ordered, lambda pair: pair[1] - pair[0])]
     said = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
@@ -79,7 +79,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def name(device: torch.device | str, threads: int) -> str:
-    """Return what a run says of its device; `threads` compute if that is the CPU."""
+    """Return what a run says about its device; on a CPU, how many threads compute too."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{processor()}, {threads} thread(s)"
@@ -87,10 +87,10 @@ def name(device: torch.device | str, threads: int) -> str:
 
 @cache
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name, and that it lacks `BFLOAT16` if it does.
+    """Return the processor's name and, if it lacks `BFLOAT16`, say so.
 
-    A virtual machine may call several generations by one name, "AMD EPYC"; those without round
-    otherwise, and compute in bfloat16 many times slower than in single precision.
+    A virtual machine may give several generations one name, "AMD EPYC"; those without it round
+    differently, and are many times slower in bfloat16 than in single precision.
     """
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -101,7 +101,7 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 @cache
 def commit() -> str | None:
-    """Return the git commit of the checkout this package runs from, if it is one."""
+    """Return the git commit of the checkout that this package runs from, if it is one."""
     here = Path(__file__).parent
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a stack makes of images: logits, losses, accuracies."""
+"""What a stack computes from images: logits, losses, accuracies."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .losses import CLASSES, LOSSES
 from .shapes import INPUT_DIM, OUTPUT_DIM
 from .stack import Stack
 
-# Images evaluated at once: the activations of 2 x 4192 stay under 17 MB a layer and member.
+# Images evaluated at once: the activations of 2 x 4192 stay under 17 MB per layer and member.
 CHUNK = 1000
-# Bytes an image that scoring an epoch takes: logits, targets and what lies between, five times.
+# Bytes per image that scoring an epoch takes: logits, targets and what lies between, five in all.
 SCORED = 5 * 4 * OUTPUT_DIM
 
 
 @dataclass(frozen=True)
 class Images:
-    """The data as training wants it: pixels in the type of products, one-hot targets."""
+    """The data as training needs it: pixels in the type of products, one-hot targets."""
 
     pixels: Tensor  # (60000, 784)
     targets: Tensor  # (10, 60000)
@@ -41,7 +41,7 @@ class Images:
 
 
 class Chunk:
-    """Makes logits of a number of images at a time."""
+    """Computes the logits of a fixed number of images at a time."""
 
     def __init__(self, stack: Stack, images: int):
         self.images = stack.operands.new_empty(stack.size, images, INPUT_DIM)
@@ -52,7 +52,10 @@ class Chunk:
         self.held = [self.images, *(signal.values for signal in buffers)]
 
     def logits(self, pixels: Tensor, indices: Tensor) -> Tensor:
-        """Return the logits (S, 10, n) of the images at `indices` (S, n), until the next call."""
+        """Return the logits (S, 10, n) of the images at `indices` (S, n).
+
+        The next call overwrites them.
+        """
         rows = self.images.view(-1, INPUT_DIM)
         torch.index_select(pixels, 0, indices.reshape(-1), out=rows)
         run(self.operations)
@@ -60,7 +63,7 @@ class Chunk:
 
 
 def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Iterator[Tensor]:
-    """Yield the logits (S, 10, n) of the images at `indices` (S, N), a chunk of them at a time."""
+    """Yield the logits (S, 10, n) of the images at `indices` (S, N), one chunk at a time."""
     parts = indices.split(CHUNK, 1)
     chunks = {n: Chunk(stack, n) for n in {part.shape[1] for part in parts}}
     for part in parts:
@@ -69,13 +72,13 @@ def predict(stack: Stack, pixels: Tensor, indices: Tensor) -> Iterator[Tensor]:
 
 
 def score(logits: Tensor, targets: Tensor, indices: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-    """Return each image's loss and whether it is classified right, as 0 or 1; both (S, N).
+    """Return each image's loss and whether it is classified correctly, as 0 or 1; both (S, N).
 
     `logits` (S, 10, N) are those of the images at `indices` (S, N), `targets` (10, M) all images'.
     """
     wanted = targets.index_select(1, indices.reshape(-1)).view(OUTPUT_DIM, *indices.shape)
     wanted = wanted.movedim(1, 0)  # (S, 10, N)
-    chosen = logits.max(CLASSES, keepdim=True).indices  # as argmax's, in a seventh of the time
+    chosen = logits.max(CLASSES, keepdim=True).indices  # argmax takes seven times as long
     return LOSSES[loss].value(logits, wanted), wanted.gather(CLASSES, chosen).squeeze(CLASSES)
 
 

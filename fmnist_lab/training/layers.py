@@ -1,13 +1,13 @@
-"""What a network is made of: each layer's work forward and backward, written out.
+"""What a network is made of: each layer's forward and backward work, written out.
 
 A layer serves S networks at once. A column is an image: signals have shape (S, features, B). The
 other way round, products with ten columns and a softmax over rows of ten take three to eight
 times as long on a processor.
 
-A layer yields operations: calls that are bound to their tensors once, when a training begins, as
-even a view takes as long as a small product. The gradients are written by hand because autograd's
-bookkeeping, and allocating every intermediate anew, cost as much as the arithmetic at small
-batches. `tests/training/test_steps.py` holds every step against autograd.
+A layer yields operations: calls bound to their tensors once, when training begins, because even a
+view takes as long as a small product. The gradients are written by hand because, at small batches,
+autograd's bookkeeping and allocating every intermediate anew cost as much as the arithmetic.
+`tests/training/test_steps.py` checks every step against autograd.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Operations = Iterator[Callable[[], object]]
 
 
 def run(operations: Iterable[Callable[[], object]]) -> None:
-    """Do one operation after the other."""
+    """Run the operations one after the other."""
     for operation in operations:
         operation()
 
@@ -42,15 +42,15 @@ class Layer(Protocol):
 
     @property
     def held(self) -> Sequence[Tensor]:
-        """Return its own tensors, beside signals and parameters."""
+        """Return its own tensors, apart from signals and parameters."""
 
     def forward(self) -> Operations:
         """Yield what fills the outputs' values."""
 
     def backward(self, *gradients: Tensor) -> Operations:
-        """Yield what fills, from the outputs' delta, that of the inputs and the gradients.
+        """Yield what fills the inputs' delta and the gradients from the outputs' delta.
 
-        There is one for each of the layer's parameters.
+        There is one gradient for each of the layer's parameters.
         """
 
 
@@ -71,7 +71,7 @@ class Linear:
 
     def backward(self, *gradients: Tensor) -> Operations:
         (weights, biases), delta, below = gradients, self.outputs.delta, self.inputs.delta
-        # Of one image a column times a row: broadcasting takes half as long as a matrix product.
+        # For one image, a column times a row: broadcasting takes half as long as a matrix product.
         product = torch.mul if delta.shape[2] == 1 else torch.bmm
         yield partial(product, delta, self.inputs.values.mT, out=weights)
         yield partial(torch.sum, delta, 2, dtype=biases.dtype, out=biases)
@@ -92,7 +92,7 @@ class ReLU:
         yield self.outputs.values.relu_
 
     def backward(self, *gradients: Tensor) -> Operations:
-        # The public `delta.mul_(values > 0)` makes a tensor of the mask first, and NaN of infinity.
+        # The public `delta.mul_(values > 0)` first allocates the mask, and turns infinity into NaN.
         # tests/training/test_private.py fails with a sentence when this call changes.
         call, delta = torch.ops.aten.threshold_backward.grad_input, self.outputs.delta
         yield partial(call, delta, self.outputs.values, 0, grad_input=delta)

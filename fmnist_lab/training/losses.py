@@ -1,7 +1,7 @@
 """The loss functions: what each is, and its gradient with respect to the logits.
 
-All functions take logits and one-hot targets of shape (..., 10, B), a column an image. A value
-has shape (..., B), one number an image; a gradient is that of one image's value and has the
+All functions take logits and one-hot targets of shape (..., 10, B), one column per image. A value
+has shape (..., B), one number per image; a gradient is that of one image's value and has the
 logits' shape. Means over the ten outputs are PyTorch's (`mse_loss`, `l1_loss` with reduction
 "mean").
 
@@ -23,7 +23,7 @@ CLASSES = -2  # the dimension of the ten classes
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: its value an image and its gradient with respect to the logits."""
+    """A loss: its value per image and its gradient with respect to the logits."""
 
     value: Callable[[Tensor, Tensor], Tensor]
     gradient: Callable[[Tensor, Tensor], Tensor]

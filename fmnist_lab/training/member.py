@@ -27,7 +27,7 @@ class Member:
 
     config: Config
     together: Sequence[int]  # the seeds of the stack that it began in
-    streams: Mapping[str, torch.Generator]  # of what an epoch draws
+    streams: Mapping[str, torch.Generator]  # for what an epoch draws
     train: Tensor  # (train_size,) indices
     validation: Tensor  # (12000,) indices
     history: dict[str, list[float | None]] = field(
@@ -46,7 +46,7 @@ class Member:
     def draws(self) -> dict[str, Tensor]:
         """Return what chance decides in an epoch: the order (N,) of the training images' indices.
 
-        And, with dropout, its keys (steps, layers); with augmentation, each image's variant (N,).
+        With dropout also its keys (steps, layers), with augmentation each image's variant (N,).
         """
         config, streams, images = self.config, self.streams, len(self.train)
         drawn = {"order": self.train[torch.randperm(images, generator=streams["order"])]}
@@ -94,7 +94,7 @@ def conclude(
     best = dict(last) if member.best_epoch else dict.fromkeys(last)
     bulky: dict[str, str] = {}
     if member.best_epoch:
-        if member.best_epoch < len(member.history["seconds"]):  # else it is the last
+        if member.best_epoch < len(member.history["seconds"]):  # otherwise it is the last
             chosen = training.stack.select([index], training.best)
             best, logits = evaluate(chosen, images, parts, member.config.loss)
         if "predictions" in keep:
@@ -104,7 +104,7 @@ def conclude(
         if "weights" in keep:
             bulky["weights"] = pack(chosen.values.float().cpu().numpy())
     if "step_losses" in keep:
-        with np.errstate(over="ignore"):  # beyond 65,504 float16 holds infinity
+        with np.errstate(over="ignore"):  # float16 turns what is above 65,504 into infinity
             bulky["step_losses"] = pack(np.array(member.step_losses, np.float16))
     return Run(
         config=member.config,

@@ -17,18 +17,18 @@ from .shapes import INPUT_DIM, OUTPUT_DIM, parameter_count
 from .stack import Stack
 from .steps import Training
 
-# Bytes a parameter while a run that keeps its weights is written: their text, four times.
+# Bytes per parameter while a run that keeps its weights is written: their text, four times.
 WRITTEN = 20
-# Bytes a weight of a hidden matrix while Muon makes a step of it: five numbers.
+# Bytes per weight of a hidden matrix while Muon computes its step: five numbers.
 TURNED = 20
 
 
 def training_bytes(config: Config, members: int) -> int:
-    """Return the bytes that training a stack holds at its peak, at most about."""
+    """Return about how many bytes training a stack takes at its peak, at most."""
     config = replace(config, seed=0)
     own, others = held(config, members)
     most = own + others
-    if members > 1:  # when one leaves, the training of the others is built beside it
+    if members > 1:  # when one leaves, the others' training is built while its own exists
         most = max(most, own + sum(held(config, members - 1)))
     normed = config.batch_norm == "on"
     return most + WRITTEN * parameter_count(config.depth, config.width, normed)
@@ -38,7 +38,7 @@ def training_bytes(config: Config, members: int) -> int:
 def held(config: Config, members: int) -> tuple[int, int]:
     """Return the bytes that a training holds, and those that its batches and evaluation take.
 
-    Both are built here, of tensors without numbers.
+    Both are built here, from tensors without numbers.
     """
     network = empty_network(config.depth, config.width, **techniques(config))
     count = sum(number.numel() for number in network.numbers())
@@ -53,11 +53,11 @@ def held(config: Config, members: int) -> tuple[int, int]:
 
 
 def passing(config: Config) -> int:
-    """Return the bytes a member that are there for a while, as its epochs are scored."""
+    """Return the bytes that each member takes for a while, such as when its epochs are scored."""
     turned = TURNED * config.width**2 if config.optimizer == "muon" else 0
     return SCORED * (config.train_size + VALIDATION_SIZE) + turned
 
 
 def nbytes(tensors: Iterable[Tensor]) -> int:
-    """Return the bytes of tensors, each counted once."""
+    """Return the bytes of tensors, counting each tensor once."""
     return sum({id(tensor): tensor.nbytes for tensor in tensors}.values())

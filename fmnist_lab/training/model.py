@@ -19,8 +19,8 @@ class FashionClassifier(nn.Module):
 
     `hidden_layers` linear layers of `width` neurons, each followed by ReLU, then a linear layer
     to `output_dim` scores: the network of the report's section 2.1, initialised as PyTorch does.
-    Beyond the report, each may be followed by batch normalisation before ReLU and by dropout after
-    it, and pixels may be dropped.
+    Beyond the report, batch normalisation may come before each ReLU and dropout after it, and
+    pixels may be dropped.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class FashionClassifier(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def numbers(self) -> list[Tensor]:
-        """Return all parameters, then what batch normalisation evaluates with."""
+        """Return all parameters, then the statistics that batch normalisation evaluates with."""
         statistics = [buffer for buffer in self.buffers() if buffer.is_floating_point()]
         return [*self.parameters(), *statistics]
 
@@ -71,7 +71,7 @@ def techniques(config: Config) -> dict[str, Any]:
 def initial_network(
     depth: int, width: int, torch_seed: int, **techniques: Any
 ) -> FashionClassifier:
-    """Build a freshly initialised network on the CPU, drawn from a generator of its own.
+    """Build a freshly initialised network on the CPU, drawn from its own generator.
 
     The weights are those of `torch.manual_seed(torch_seed)` and `FashionClassifier(…)`. The
     global generator is not used, because runs may train in threads of one process.
@@ -83,7 +83,7 @@ def initial_network(
     network.to_empty(device="cpu")
     with torch.no_grad():
         for layer in network.layers:
-            if isinstance(layer, nn.Linear):  # as it does itself, which takes no generator
+            if isinstance(layer, nn.Linear):  # as it does itself, but it takes no generator
                 nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
                 bound = layer.in_features**-0.5
                 layer.bias.uniform_(-bound, bound, generator=generator)
@@ -93,13 +93,13 @@ def initial_network(
 
 
 def empty_network(depth: int, width: int, **techniques: Any) -> FashionClassifier:
-    """Return a network of that shape whose parameters hold no numbers."""
+    """Return a network of that shape whose parameters have no values."""
     with torch.device("meta"):
         return FashionClassifier(INPUT_DIM, depth, width, OUTPUT_DIM, **techniques)
 
 
 def network_of(config: Config, numbers: np.ndarray) -> FashionClassifier:
-    """Return a config's network, for evaluation, whose `numbers()` are these, one after another."""
+    """Return a config's network, for evaluation, with these `numbers()`, one after another."""
     vector = torch.from_numpy(numbers.copy())
     empty = empty_network(config.depth, config.width, **techniques(config))
     network = empty.to_empty(device="cpu").to(vector.dtype)

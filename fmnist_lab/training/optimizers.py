@@ -14,13 +14,13 @@ from fmnist_lab.config import Config
 from .layers import Operations
 from .stack import Stack
 
-# Adam as in PyTorch's defaults, which are those of Kingma & Ba (2015), algorithm 1.
+# Adam with PyTorch's defaults, which are those of Kingma & Ba (2015), algorithm 1.
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-# Muon as in PyTorch's defaults, which are its author's.
+# Muon with PyTorch's defaults, which are its author's.
 ITERATIONS, A, B, C = 5, 3.4445, -4.7750, 2.0315
-RMS = 0.2  # of AdamW's steps, in rates, as its `adjust_lr_fn="match_rms_adamw"` has it
+RMS = 0.2  # of AdamW's steps, in units of the rate, as for `adjust_lr_fn="match_rms_adamw"`
 
-Rate = float | Tensor  # of all steps, or where each step's stands: one number
+Rate = float | Tensor  # one number: the rate of all steps, or where the step's rate is written
 
 
 class Optimizer(Protocol):
@@ -33,9 +33,9 @@ class Optimizer(Protocol):
         """Yield what updates the parameters."""
 
 
-# Each is the call inside the public optimiser (`torch.optim.Adam(fused=True)` and so on), whose
-# Python took as long again as the update of 100 thousand parameters (101 against 50 microseconds).
-# They are not public: tests/training/test_private.py fails with a sentence when one changes.
+# Each makes the call inside the public optimiser (`torch.optim.Adam(fused=True)` and so on), whose
+# Python code doubles the time of updating 100 thousand parameters (101 against 50 microseconds).
+# The calls are not public: tests/training/test_private.py fails with a sentence when one changes.
 
 
 class Adam:
@@ -52,12 +52,12 @@ class Adam:
         return [self.moment1, self.moment2, self.steps]
 
     def step(self, flat: Tensor, gradient: Tensor, rate: Rate) -> Operations:
-        # A number would be made a tensor every time, which takes longer.
+        # A plain number would be made a tensor every time, which takes longer.
         yield partial(self.steps.add_, self.steps.new_ones(()))
         yield self.follow([flat], [gradient], [self.moment1], [self.moment2], rate=rate)
 
     def follow(self, *tensors: list[Tensor], rate: Rate) -> Callable[[], object]:
-        """Return what updates parameters: lists of them, their gradients and both moments."""
+        """Return what updates parameters; takes lists of them, their gradients and both moments."""
         return partial(
             self.call, *tensors, [], [self.steps] * len(tensors[0]), lr=rate, beta1=BETA1,
             beta2=BETA2, weight_decay=self.weight_decay, eps=EPSILON, amsgrad=False,
@@ -66,13 +66,13 @@ class Adam:
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is apart from the gradient (Loshchilov & Hutter, 2019)."""
+    """Adam with weight decay kept apart from the gradient (Loshchilov & Hutter, 2019)."""
 
     call = staticmethod(torch._fused_adamw_)
 
 
 class SGD:
-    """Stochastic gradient descent, with Nesterov's momentum where there is momentum."""
+    """Stochastic gradient descent; its momentum, if any, is Nesterov's."""
 
     def __init__(self, stack: Stack, config: Config):
         self.momentum, self.weight_decay = config.momentum, config.weight_decay
@@ -90,10 +90,10 @@ class SGD:
 
 
 class Muon(AdamW):
-    """Moves matrices between hidden layers by an orthogonal one, all else as AdamW (Jordan, 2024).
+    """Moves matrices between hidden layers by orthogonal steps, all else like AdamW (Jordan, 2024).
 
-    Such a step is scaled to be as large as AdamW's, so that both take one rate (Liu et al., 2025).
-    It is made in the type of products, as its own are many times those of a small batch.
+    Such a step is scaled to be as large as AdamW's, so one rate suits both (Liu et al., 2025). It
+    is computed in the type of products, because it takes many times the products of a small batch.
     """
 
     def __init__(self, stack: Stack, config: Config):
@@ -120,7 +120,7 @@ class Muon(AdamW):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Return about the nearest orthogonal matrices (S, n, n), by Newton and Schulz's iteration.
+    """Return roughly the nearest orthogonal matrices (S, n, n), by Newton–Schulz iteration.
 
     Its coefficients leave singular values between about 0.7 and 1.2 (Jordan, 2024).
     """

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from fmnist_lab.config import Config
 
-WARM_UP = 20  # of so many steps one
+WARM_UP = 20  # one in this many steps
 
 
 def cosine(config: Config, epoch: int) -> Tensor:
-    """Return the rate of each step (1, steps) of an epoch, the first being 1.
+    """Return the rate of each step (1, steps) of an epoch, counted from 1.
 
-    Over a twentieth of all steps it rises in a straight line to the config's own, then falls along
-    half a cosine, to reach zero after the last (Loshchilov & Hutter, 2017).
+    Over a twentieth of all steps it rises in a straight line to the config's rate, then falls along
+    half a cosine and reaches zero after the last step (Loshchilov & Hutter, 2017).
     """
     steps = config.steps_an_epoch
     total = steps * config.epochs

@@ -1,4 +1,4 @@
-"""The sizes of the report's network, for those who need no PyTorch."""
+"""The sizes of the report's network, for code that needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def layer_sizes(depth: int, width: int) -> list[tuple[int, int]]:
 
 
 def parameter_count(depth: int, width: int, batch_norm: bool = False) -> int:
-    """Return the number of weights and biases, and of scales and shifts that normalise batches."""
+    """Return the number of weights and biases, and of batch normalisation's scales and shifts."""
     linear = sum(inputs * outputs + outputs for inputs, outputs in layer_sizes(depth, width))
     return linear + 2 * depth * width * batch_norm

@@ -1,11 +1,11 @@
 """A stack: the parameters of networks that train together.
 
-The S members differ only in their seed. A part, such as the weights of one layer, holds those of
-all members, (S, out, in), so one batched matrix product serves them; and all parts lie in one flat
-tensor, so one call of an optimiser updates them. A stack of one is the ordinary case.
+The S members differ only in their seed. A part, such as the weights of one layer, contains those of
+all members, (S, out, in), so one batched matrix product serves them all. All parts lie in one flat
+tensor, so one call of an optimiser updates them all. A stack of one is the ordinary case.
 
-A precision is the type of what products read and write. In bfloat16 that are activations, their
-gradients and a rounded copy of the parameters; products accumulate in float32, as under
+The precision is the type of what products read and write. In bfloat16 these are activations, their
+gradients and a rounded copy of the parameters; products accumulate in float32, as with
 `torch.autocast`. Parameters, bias gradients, moments and the loss keep the type of `flat`.
 """
 
@@ -25,7 +25,7 @@ from .dropout import Dropout
 from .layers import Layer, Linear, Operations, ReLU, Signal
 from .model import FashionClassifier
 
-# By the module whose work they do.
+# The layer that does each module's work.
 LAYERS: dict[type[nn.Module], Callable[..., Layer]] = {
     nn.Linear: Linear, nn.ReLU: ReLU, nn.BatchNorm1d: BatchNorm, nn.Dropout: Dropout,
 }  # fmt: skip
@@ -33,9 +33,9 @@ LAYERS: dict[type[nn.Module], Callable[..., Layer]] = {
 
 @dataclass(frozen=True)
 class Stack:
-    """Hold the numbers of S networks of one shape: all that their logits depend on."""
+    """Holds the numbers of S networks of one shape: all that their logits depend on."""
 
-    network: FashionClassifier  # of that shape; its own numbers play no part
+    network: FashionClassifier  # of that shape; its own numbers are not used
     size: int  # S
     values: Tensor  # part after part, in the order of `network.numbers()`
     flat: Tensor  # the parameters: `values` itself without batch normalisation
@@ -43,7 +43,7 @@ class Stack:
 
     @classmethod
     def of(cls, networks: Sequence[FashionClassifier], pixels: Tensor, targets: Tensor) -> Stack:
-        """Stack networks: on the images' device, in the targets' type, for products of pixels'."""
+        """Stack networks on the pixels' device: in the targets' type, with products in pixels'."""
         members = zip(*(network.numbers() for network in networks), strict=True)
         parts = [torch.stack([each.detach() for each in part]) for part in members]
         values = torch.cat([part.reshape(-1) for part in parts]).to(targets)
@@ -57,7 +57,7 @@ class Stack:
         return cls(network, size, values, flat, flat.to(like))
 
     def select(self, members: Sequence[int], values: Tensor | None = None) -> Stack:
-        """Return a stack of some members, with their numbers in `values` if that is given."""
+        """Return a stack of some members, with their numbers from `values` if given."""
         chosen = self.pick(self.values if values is None else values, members)
         return Stack.holding(chosen, self.network, len(members), self.operands)
 
@@ -75,12 +75,12 @@ class Stack:
         return parts
 
     def by_layer(self, parts: Iterable[Tensor]) -> list[list[Tensor]]:
-        """Return the parts that are each layer's parameters."""
+        """Return the parts grouped by layer, each layer's parameters together."""
         left = iter(parts)
         return [list(islice(left, len(list(m.parameters())))) for m in self.network.layers]
 
     def buffers(self, batch: int, deltas: bool) -> list[Signal]:
-        """Return the outputs of each linear layer for so many images, empty ones."""
+        """Return empty outputs of each linear layer for `batch` images."""
         sizes = [linear.out_features for linear in self.network.linears()]
         values = [self.operands.new_empty(self.size, size, batch) for size in sizes]
         return [Signal(each, each.new_empty(each.shape if deltas else 0)) for each in values]
@@ -88,10 +88,10 @@ class Stack:
     def layers(
         self, images: Tensor, buffers: Sequence[Signal], keys: Sequence[Tensor] | None = None
     ) -> list[Layer]:
-        """Return the layers, which take images (S, 784, B) to the last buffer.
+        """Return the layers that lead from images (S, 784, B) to the last buffer.
 
-        To train they need a key (S, 1, 1) for each dropout; without, they evaluate: batches are
-        normalised by what is known, and nothing is dropped.
+        To train, they need a key (S, 1, 1) for each dropout. Without keys they evaluate: running
+        statistics normalise batches, and nothing is dropped.
         """
         layers, inputs, left = [], Signal(images, images.new_empty(0)), iter(buffers)
         kinds = {**LAYERS, nn.BatchNorm1d: Normalized} if keys is None else LAYERS
@@ -115,6 +115,6 @@ class Stack:
         return layers
 
     def rounding(self) -> Operations:
-        """Yield what rounds the parameters to what products read, where that is another type."""
+        """Yield what rounds the parameters to the type that products read, if it is another one."""
         if self.operands.dtype != self.flat.dtype:
             yield partial(self.operands.copy_, self.flat)

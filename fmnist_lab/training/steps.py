@@ -19,17 +19,17 @@ from .optimizers import OPTIMIZERS, Rate
 from .shapes import INPUT_DIM, OUTPUT_DIM
 from .stack import Stack
 
-# Images gathered at once: enough that gathering's overhead does not count, few enough that they
-# are still in the cache when their batch comes; and not more steps than a CUDA graph holds well.
+# Images gathered at once: enough that the overhead of gathering does not count, few enough that
+# they are still in the cache when their batch comes; and not more steps than suit a CUDA graph.
 BLOCK_IMAGES, BLOCK_BATCHES = 256, 64
 
 
 class Training:
     """Trains a stack, an epoch at a time, and remembers each member's best parameters.
 
-    With the stack and Adam it holds five numbers a parameter: the parameter, its gradient, two
-    moments and the best so far, 20 bytes in single precision; where products are made in another
-    type, parameters and gradients a second time.
+    With the stack and Adam it holds five numbers per parameter: the parameter, its gradient, two
+    moments and the best so far, 20 bytes in single precision. Where products use another type, it
+    holds parameters and gradients twice.
     """
 
     def __init__(self, stack: Stack, pixels: Tensor, targets: Tensor, config: Config):
@@ -50,53 +50,53 @@ class Training:
     def epoch(self, order: Tensor, **drawn: Tensor) -> Iterator[Tensor]:
         """Train once on the images at `order` (S, train_size), batch by batch.
 
-        Dropout needs `keys` (S, steps, layers), a schedule `rates` (1, steps), an augmentation
-        `variants` (S, train_size). Yields after each block of batches its images' logits
-        (S, 10, n), each taken before the step that it was part of.
+        Dropout needs `keys` (S, steps, layers), a schedule `rates` (1, steps), augmentation
+        `variants` (S, train_size). After each block of batches, yields the logits (S, 10, n) of
+        its images, taken before the step that each was part of.
         """
         drawn = {"order": order, **drawn}
-        sizes = {"order": self.block, "variants": self.block}  # of images; all others are of steps
+        sizes = {"order": self.block, "variants": self.block}  # in images; all others are in steps
         parts = {n: each.split(sizes.get(n, self.batches), 1) for n, each in drawn.items()}
         for part in zip(*parts.values(), strict=True):
             yield self.blocks[part[0].shape[1]].train(dict(zip(parts, part, strict=True)))
 
     def evaluated(self) -> Stack:
-        """Return the stack as it is evaluated: at the average of its numbers, where one is kept."""
+        """Return the stack to evaluate: at the average of its numbers, where one is kept."""
         if self.average is self.stack.values:
             return self.stack
         return Stack.holding(self.average, self.stack.network, self.stack.size, self.pixels)
 
     def keep_best(self, member: int) -> None:
-        """Remember what the member is evaluated by as its best."""
+        """Remember the numbers that the member is evaluated with as its best."""
         best, now = self.stack.parts(self.best), self.stack.parts(self.average)
         for target, source in zip(best, now, strict=True):
             target[member].copy_(source[member])
 
     def select(self, members: Sequence[int]) -> Training:
-        """Return the training of some members, as far as it has come; this one then is over."""
-        self.blocks.clear()  # or their buffers would be there twice
+        """Return the training of some members, as far as it has come; this one is then over."""
+        self.blocks.clear()  # or their buffers would exist twice
         new = Training(self.stack.select(members), self.pixels, self.targets, self.config)
         for target, source in zip(new.state(), self.state(), strict=True):
             target.copy_(self.stack.pick(source, members) if source.dim() else source)
         return new
 
     def state(self) -> list[Tensor]:
-        """Return what training changes: tensors laid out as the parameters, and numbers of all."""
+        """Return what training changes: tensors laid out like the parameters, and numbers."""
         averages = [self.average] if self.average is not self.stack.values else []
         return [self.stack.values, self.best, *averages, *self.optimizer.state()]
 
     def held(self) -> list[Tensor]:
-        """Return every tensor that is held beside the blocks', some of them twice."""
+        """Return every tensor held apart from the blocks', some of them twice."""
         rounded = [self.stack.operands] if self.products is not self.gradient else []
         return [*rounded, self.gradient, self.products, *self.state()]
 
     def gradients(self) -> list[tuple[Tensor, Tensor]]:
-        """Return each part's gradient twice: as backward leaves it, and in the parameters' type."""
+        """Return each part's gradient twice: as backward leaves it and in the parameters' type."""
         exact, products = self.stack.parts(self.gradient), self.stack.parts(self.products)
         return [(p if p.dim() == 3 else e, e) for e, p in zip(exact, products, strict=True)]
 
     def update(self) -> Operations:
-        """Yield what updates the parameters by one step of the optimiser."""
+        """Yield what moves the parameters by one step of the optimiser."""
         for found, exact in self.gradients():
             if found.dtype != exact.dtype:
                 yield partial(exact.copy_, found)
@@ -107,7 +107,7 @@ class Training:
 
 
 class Block:
-    """Some batches in a row, and the operations that train on them.
+    """Some consecutive batches, and the operations that train on them.
 
     Their images are gathered at once. On a GPU the operations are captured in one CUDA graph and
     replayed: a small network's step is some fifteen kernels of a few microseconds, which Python
@@ -132,9 +132,9 @@ class Block:
         self.work = captured(work, training) if pixels.is_cuda else work
 
     def train(self, drawn: Mapping[str, Tensor]) -> Tensor:
-        """Train on the images at `order` (S, n) of what is drawn.
+        """Train on the images at the drawn `order` (S, n).
 
-        Returns each one's logits (S, 10, n) before its step.
+        Returns their logits (S, 10, n), each before its step.
         """
         for name, values in drawn.items():
             self.drawn[name].copy_(values)
@@ -164,11 +164,11 @@ class Block:
         keys = self.drawn["keys"].unbind(1)  # (S, layers) each
         rates = self.drawn["rates"].unbind(1)  # of one number each
         for images, targets, key, rate in zip(batches, wanted, keys, rates, strict=True):
-            *hidden, last = buffers[images.shape[2]]  # the next batch may overwrite what is hidden
+            *hidden, last = buffers[images.shape[2]]  # the next batch may overwrite the hidden ones
             last = Signal(last.values.new_empty(last.values.shape), last.delta)
             layers = stack.layers(images, [*hidden, last], key[:, :, None, None].unbind(1))
             self.held += [tensor for layer in layers for tensor in layer.held]
-            logits = last.values.to(targets)  # itself where that is its type
+            logits = last.values.to(targets)  # itself if the type is the same
             self.logits.append(logits)
             self.held += last.values, logits
             for layer in layers:
@@ -186,10 +186,10 @@ class Block:
 
 
 def captured(work: Callable[[], object], training: Training) -> Callable[[], object]:
-    """Return what replays the work, captured once in a CUDA graph; the training stays as it was."""
+    """Return what replays the work, captured once in a CUDA graph; the training is unchanged."""
     graph, before = torch.cuda.CUDAGraph(), [tensor.clone() for tensor in training.state()]
     with torch.cuda.device_of(training.pixels):  # where streams and graphs are made
-        side = torch.cuda.Stream()  # capture wants a warm-up on a stream of its own
+        side = torch.cuda.Stream()  # capture needs a warm-up on its own stream
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
@@ -204,18 +204,18 @@ def captured(work: Callable[[], object], training: Training) -> Callable[[], obj
 
 
 def differentiate(loss: Loss, logits: Tensor, targets: Tensor, images: Tensor, out: Tensor) -> None:
-    """Fill the gradient of a batch's mean loss with respect to the logits; `images` counts it."""
+    """Fill the gradient of a batch's mean loss with respect to the logits; `images`: its size."""
     torch.div(loss.gradient(logits, targets), images, out=out)
 
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Compute with numbers below 1e-38 as zero; afterwards as the caller did.
+    """Treat numbers below 1e-38 as zero; afterwards compute as the caller did.
 
-    Adam's moments of pixels that are nearly always black decay to such numbers, with which
-    processors compute many times slower; beside epsilon they are zero.
+    Adam's moments for pixels that are nearly always black decay to such numbers, which make
+    processors many times slower; compared with epsilon they are zero.
     """
-    before = sys.float_info.min / 2 == 0  # PyTorch does not tell, but sets it for Python too
+    before = sys.float_info.min / 2 == 0  # PyTorch does not say, but sets it for Python too
     torch.set_flush_denormal(True)
     try:
         yield

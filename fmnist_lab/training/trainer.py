@@ -1,4 +1,4 @@
-"""Train a stack of networks: epochs, patience, evaluation; one Run a member."""
+"""Train a stack of networks: epochs, patience, evaluation; one Run per member."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def train(
     keep: frozenset[str] = frozenset({"predictions"}),
     stop: Event | None = None,
 ) -> Iterator[Epoch]:
-    """Train networks that differ only in their seed, on the device where `data` lies.
+    """Train networks that differ only in their seed, on the device where `data` is.
 
-    `dtype` is the type of parameters, losses and, unless the config's precision is bfloat16, of
-    products. Yields an `Epoch` after each; members that stop (patience, cap or divergence) come
-    out of it as Runs and leave the stack. `keep` names what a Run holds besides its metrics:
-    "predictions" (of the test images), "step_losses" and "weights" (of the best epoch).
+    `dtype` is the type of parameters and losses and, unless the config's precision is bfloat16, of
+    products. Yields an `Epoch` after each; members that stop (patience, cap or divergence) are in
+    it as Runs and leave the stack. `keep` names what a Run contains besides its metrics:
+    "predictions" (for the test images), "step_losses" and "weights" (of the best epoch).
 
-    Who sets `stop`, in whatever thread, ends the training before the next batches: the epoch under
-    way is dropped, an Epoch without metrics says which was the last, and another has the Runs, as
-    of configs with so many `epochs`. Neither comes if no epoch was finished, or if a schedule was
-    broken off: that of fewer epochs is another.
+    Setting `stop`, in any thread, ends training before the next batches: the epoch in progress is
+    dropped, an Epoch without metrics says which was the last, and another has the Runs, with that
+    many `epochs` in their configs. Neither comes if no epoch was finished, or if it broke off a
+    schedule: one over fewer epochs would be a different one.
     """
     config = configs[0]  # what they share
     operands = torch.bfloat16 if config.precision == "bfloat16" else dtype
@@ -74,7 +74,7 @@ def train(
         seen = score(logits, images.targets, order, config.loss)  # (S, N) each
         judged = score(unseen, images.targets, validation, config.loss)
         means = torch.stack([each.mean(1) for each in (*seen, *judged)], 1)
-        rows = means.tolist()  # the epoch's only wait for the device
+        rows = means.tolist()  # the only time in an epoch that waits for the device
         seconds = (time.perf_counter() - started) / len(members)
         finished = []
         for index, member in enumerate(members):
@@ -102,7 +102,7 @@ def train(
 
 
 def joined(parts: Iterator[Tensor], stop: Event | None) -> Tensor | None:
-    """Return the parts (S, 10, n) side by side, or None if `stop` is set before all are there."""
+    """Return the parts (S, 10, n) side by side, or None if `stop` is set before the last is."""
     found = []
     for part in parts:
         found.append(part)
@@ -112,6 +112,6 @@ def joined(parts: Iterator[Tensor], stop: Event | None) -> Tensor | None:
 
 
 def initial(config: Config) -> FashionClassifier:
-    """Return the network a config starts from."""
+    """Return the network that a config starts from."""
     seed = generator(config.stream_seed("weights"), "weights").initial_seed()
     return initial_network(config.depth, config.width, seed, **techniques(config))

@@ -34,7 +34,7 @@ class Part(ABC):
         """Estimate what is tested; None where no runs allow it."""
 
     def group(self, evidence: Evidence) -> Hashable:
-        """Return what is tested: the same for identical tests, which count once in their chapter."""
+        """Return what is tested: the same for identical tests, which count once in a chapter."""
         return self
 
     def verdict(self, effect: Effect, corrected: Corrected | None) -> Verdict:
