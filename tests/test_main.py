@@ -212,7 +212,7 @@ def test_list_says_what_is_on_record_what_is_missing_and_how_long_that_takes(
             ["width_retuned", "--width", "128", "--learning-rate", "1e-3"],
             f"width_retuned trains {TUNED} changed.",
         ),
-        (["width_retuned"], "width_retuned needs the runs of width_tuning first: train those."),
+        (["width_retuned"], "width_retuned needs the runs of width_tuning: train those first."),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("flags", [[], ["--list"]])

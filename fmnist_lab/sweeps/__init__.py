@@ -1,1 +1,1 @@
-"""What is trained for which question, and where: studies, processes, clusters, progress."""
+"""What is trained for each question, and where: studies, processes, clusters, progress."""

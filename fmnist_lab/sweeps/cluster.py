@@ -1,18 +1,18 @@
 """A Dask cluster that trains for a sweep; extra `[cluster]`.
 
 To start one, run `dask scheduler` on one machine and, on each machine that is to train,
-`dask worker tcp://HOST:8786 --nthreads 1 --nworkers N`, N being its cores (for GPUs, dask-cuda
-gives each a worker of its own). One thread a worker, because Python computes on one at a time.
-All of them need this package, in one version, and nothing else: each worker finds or fetches the
-data set itself. Where workers share a store (FMNIST_LAB_HOME), no two train the same run.
+`dask worker tcp://HOST:8786 --nthreads 1 --nworkers N`, N being its number of cores (for GPUs,
+dask-cuda gives each its own worker). Give each worker one thread, because Python computes on one at
+a time. All machines need this package, in one version, and nothing else: each worker finds or
+fetches the data set itself. Workers that share a store (FMNIST_LAB_HOME) never train the same run.
 
-Who reaches a scheduler or a worker may run any code there: what Dask sends is unpickled. A cluster
-is to be trusted as far as its network is. In one that others share, use TLS. Make a certificate
-once, and copy both files to every machine:
+Anyone who reaches a scheduler or a worker can run any code there, because Dask unpickles what it
+receives. Trust a cluster only as far as its network. On a network that others share, use TLS. Make
+a certificate once, and copy both files to every machine:
 
     openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=lab -keyout key.pem -out ca.pem
 
-In their folder, say on every machine before you start anything,
+In their folder, run this on every machine before you start anything:
 
     export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
     export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=$PWD/ca.pem
@@ -23,7 +23,7 @@ In their folder, say on every machine before you start anything,
     export DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT=$PWD/ca.pem
     export DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY=$PWD/key.pem
 
-and give all of them the address tls://HOST:8786, the scheduler by `--protocol tls`.
+Then use the address tls://HOST:8786 everywhere, and start the scheduler with `--protocol tls`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ T = TypeVar("T")
 VARIABLE = "FMNIST_LAB_SCHEDULER"
 FORM = re.compile(r"(tcp|tls)://([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
 TIMEOUT = 5.0  # seconds in which a scheduler must answer, and in which it must have a worker
-LOOK = 5.0  # seconds between two looks whether the cluster still has a worker
+LOOK = 5.0  # seconds between two checks that the cluster still has a worker
 
 
 class ClusterError(ConfigError):
@@ -58,9 +58,9 @@ class ClusterError(ConfigError):
 
 
 def address(given: str | None = None) -> str | None:
-    """Return the scheduler's address: the one given, else that of the environment, else None.
+    """Return the scheduler's address: the one given, else the environment's, else None.
 
-    Raises `ClusterError` if it is no address.
+    Raises `ClusterError` if it is not an address.
     """
     name, found = ("scheduler", given) if given is not None else (VARIABLE, os.getenv(VARIABLE))
     if not found:
@@ -76,17 +76,17 @@ class Cluster:
     """A scheduler that answers, and its workers."""
 
     client: Any
-    killed: type[Exception]  # what a stack's future raises whose workers keep dying
+    killed: type[Exception]  # what the future of a stack raises if its workers keep dying
 
     def executor(self) -> Executor:
-        """Return an executor that gives workers the stacks; one lost with its worker goes again."""
+        """Return an executor that gives stacks to workers, and again if a worker is lost."""
         # Pure: two sweeps at once over one cluster share a stack.
         return self.client.get_executor(pure=True)
 
     def ask(self, function: Callable[..., T], *arguments: object) -> list[T]:
         """Return what a function returns on each worker, busy or not.
 
-        Raises `ClusterError` naming a worker on which it fails.
+        Raises `ClusterError`, naming a worker on which it fails.
         """
         answers = self.client.run(function, *arguments, on_error="return")
         for worker, answer in answers.items():
@@ -99,7 +99,7 @@ class Cluster:
 def connect(address: str) -> Iterator[Cluster]:
     """Yield the cluster at a scheduler's address.
 
-    Raises `ClusterError` if Dask is not installed, no scheduler answers or it has no worker; and,
+    Raises `ClusterError` if Dask is not installed, if no scheduler answers or it has no worker and,
     later, if the connection is lost.
     """
     try:
@@ -112,7 +112,7 @@ def connect(address: str) -> Iterator[Cluster]:
         ) from None
 
     class Closing(Client):
-        """A client that is closed where it cannot start.
+        """A client that is closed if it cannot start.
 
         Dask leaves it half open, and whichever client starts while the garbage collector closes
         it waits for a lock that it holds itself.
@@ -126,7 +126,7 @@ def connect(address: str) -> Iterator[Cluster]:
                 raise
 
     greet(address)
-    # What the client would log as an error, or give as a traceback, is said here in a sentence.
+    # A sentence here replaces what the client would log as an error or show as a traceback.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client = Closing(address, timeout=TIMEOUT, set_as_default=False)
@@ -153,7 +153,7 @@ def connect(address: str) -> Iterator[Cluster]:
 
 
 def greet(address: str) -> None:
-    """Check that a scheduler answers, where Dask's client might wait for ever or run out of memory.
+    """Check that a scheduler answers; Dask's client might wait for ever or run out of memory.
 
     Raises `ClusterError` if none does.
     """
@@ -170,9 +170,9 @@ def greet(address: str) -> None:
 
 
 def check_versions(client: Any, address: str) -> None:
-    """Check that this package is on all machines in this version: another may train otherwise.
+    """Check that all machines have this version of the package: others may train differently.
 
-    Raises `ClusterError` naming the first where it is not.
+    Raises `ClusterError`, naming the first that does not.
     """
     try:
         found = {f"scheduler {address}": client.run_on_scheduler(installed)}
@@ -187,18 +187,18 @@ def check_versions(client: Any, address: str) -> None:
 
 
 def installed() -> str:
-    """Return the version of this package where this is called."""
+    """Return the version of this package on the machine that calls this."""
     return version("fmnist-lab")
 
 
 @contextmanager
 def watched(client: Any) -> Iterator[None]:
-    """Say on stderr when the cluster has no worker left: its stacks then wait for the next one."""
+    """Say on stderr when the cluster has no worker left: its stacks then wait for a new one."""
     over = threading.Event()
 
     def look() -> None:
         had_some = True
-        with suppress(Exception):  # the connection is lost, which the stacks tell
+        with suppress(Exception):  # the connection is lost, as the stacks will say
             while not over.wait(LOOK):
                 has_some = bool(client.nthreads())
                 if had_some and not has_some:

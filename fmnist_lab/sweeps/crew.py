@@ -1,4 +1,4 @@
-"""Who trains: the workers here or of a cluster, how long they take, what they have room for."""
+"""Who trains: workers here or in a cluster, how long they take, how much memory they have."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from . import cluster
 from .progress import duration, estimate, settings_text, speed
 
 STARTING = 5.0  # seconds until a process trains: it imports PyTorch and loads the images
-LONGEST = 24 * 3600.0  # seconds that a sweep may take at most without being asked for expressly
-ANYWAY = "FMNIST_LAB_ANYWAY"  # the environment variable that asks for it
+LONGEST = 24 * 3600.0  # seconds that a sweep may take at most unless the user insists
+ANYWAY = "FMNIST_LAB_ANYWAY"  # the environment variable that insists
 # What a process holds whatever it trains: PyTorch and the images, in both types. Measured with
-# `tests/sweeps/test_crew.py`, as is the rest of `memory`.
+# `tests/sweeps/test_crew.py`, like the rest of `memory`.
 BYTES_AT_REST = 1.1e9
 
 
@@ -47,7 +47,7 @@ def resolve(device: str) -> str:
 
 
 def memory(config: Config, members: int = 1) -> float:
-    """Return the bytes that training a stack of `members` needs at its peak, at most about."""
+    """Return about how many bytes training a stack of `members` needs at its peak, at most."""
     return BYTES_AT_REST + training_bytes(config, members)
 
 
@@ -60,21 +60,21 @@ def free(device: str) -> float:
 
 @dataclass(frozen=True)
 class Worker:
-    """One that trains: a core or a GPU, wherever it is."""
+    """A core or a GPU that trains, wherever it is."""
 
     device: str  # of its own machine: "cpu", "cuda" or "cuda:N"
-    speeds: Mapping[str, float]  # floating-point operations a second, by precision
-    memory: float  # bytes that are free on it, shared by all workers of the device
+    speeds: Mapping[str, float]  # floating-point operations per second, by precision
+    memory: float  # free bytes of the device, shared by all of its workers
 
     @classmethod
     def here(cls, device: str) -> Worker:
-        """Return what a worker on this machine is."""
+        """Return a worker on this machine."""
         device = resolve(device)
         speeds = {precision: speed(device, precision) for precision in PRECISIONS}
         return cls(device, speeds, free(device))
 
     def seconds(self, configs: Sequence[Config]) -> float:
-        """Return how long it takes at most to train these, one after the other."""
+        """Return the most seconds that training these takes, one after the other."""
         return sum(estimate(config, self.speeds) for config in configs)
 
 
@@ -91,8 +91,8 @@ class Crew:
     def stacks(self, missing: Sequence[Config]) -> list[list[Config]]:
         """Return the stacks to train, the cheapest first: all seeds of a setting, or one run each.
 
-        On a CPU several gain nothing over processes: a core is busy with one network. So they are
-        single if any worker has one.
+        On a CPU stacks gain nothing over processes: one network keeps a core busy. So runs are
+        single if any worker has a CPU.
         """
         on_cpu = [worker for worker in self.workers if worker.device == "cpu"]
         worker = (on_cpu or self.workers)[0]
@@ -104,7 +104,7 @@ class Crew:
     def at_once(self, missing: Sequence[Config]) -> int:
         """Return how many of this machine's workers there is work and memory for, at least one.
 
-        One, which needs no process of its own, if it is done before others have started.
+        One needs no process of its own, so it is one if the work is done before others start.
         """
         if self.workers[0].seconds(missing) < STARTING:
             return 1
@@ -112,19 +112,19 @@ class Crew:
         return max(1, min(len(self.workers), len(self.stacks(missing)), int(fitting)))
 
     def seconds(self, missing: Sequence[Config]) -> float:
-        """Return how long all together take at most."""
+        """Return the most seconds that all workers together take."""
         alone = sorted(worker.seconds(missing) for worker in self.workers)
         count = len(self.stacks(missing)) if self.executor is not None else self.at_once(missing)
         return 1 / sum(1 / time for time in alone[:count])
 
     def estimate_text(self, missing: Sequence[Config]) -> str:
-        """Say how many runs are to be trained and how long that takes at most."""
+        """Say how many runs will be trained and how long that takes at most."""
         devices = ", ".join(sorted({worker.device for worker in self.workers}))
         takes = at_most(self.seconds(missing))
         return f"Training {len(missing)} run(s) on {devices}: {takes}{self.called}."
 
     def admit(self, missing: Sequence[Config]) -> None:
-        """Raise `TooLarge` for a run that no worker has memory for, and for what takes days."""
+        """Raise `TooLarge` for a run that no worker has memory for, or a sweep that takes days."""
         largest = max(self._sizes(missing), key=lambda needs: memory(*needs))
         needed, free = memory(*largest), max(worker.memory for worker in self.workers)
         faults = []
@@ -162,13 +162,13 @@ def assemble(device: str, executor: Executor | None, address: str | None) -> Ite
 
 
 def at_most(seconds: float) -> str:
-    """Say how long it takes to start and to train for so many seconds, if no run stops early."""
+    """Say how long starting, then `seconds` of training, take at most."""
     seconds += STARTING
     return "under 10 s" if seconds < 10 else f"at most {duration(seconds)}"
 
 
 def insisted() -> bool:
-    """Return whether what is too large is asked for expressly; raise `ConfigError` if unclear."""
+    """Return whether the user insists on what is too large; raise `ConfigError` if unclear."""
     if (word := os.environ.get(ANYWAY, "")) not in ("", "1"):
         raise ConfigError(f"{ANYWAY} is {shown(word)}; it must be 1, or not be set.")
     return bool(word)

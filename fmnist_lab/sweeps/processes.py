@@ -1,4 +1,4 @@
-"""Local processes that train for a sweep, a stack at a time each, and report their epochs."""
+"""Local processes that train for a sweep, one stack at a time each, and report their epochs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ import torch
 
 from fmnist_lab.config import Config
 
-# Trains a stack and returns what became of it; it is given `report` to call after each epoch.
+# Trains a stack and returns what became of it; it gets `report` to call after each epoch.
 Train = Callable[..., Any]
 
-# Linux forks processes from one that has imported what they need, once for all of them, and has
-# computed nothing: the threads that PyTorch computes with do not outlive a fork. Neither do some
-# of macOS's libraries.
+# Linux forks processes from one that has imported what they all need and has computed nothing: the
+# threads that PyTorch computes with do not survive a fork. Neither do some of macOS's libraries.
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 NEEDED = ["fmnist_lab.sweeps.sweep", "torchvision.datasets"]
 
@@ -33,11 +32,11 @@ _starting = threading.Lock()
 
 
 class Processes:
-    """Processes that die with us: one that is killed takes its own stack along, no more.
+    """Processes that die with us; one that is killed takes only its own stack with it.
 
-    At most `count` threads wait for one each, at the end of a pipe that no other process holds.
-    Through it come a stack's epochs, then what became of it; a process that ends closes it. One
-    that several shared could stay locked, or hold half a message, when one of them is killed.
+    At most `count` threads wait for one process each, at the end of a pipe that no other process
+    has. A stack's epochs come through it, then what became of the stack; a process that ends closes
+    its pipe. A shared pipe could stay locked, or contain half a message, when a process is killed.
     """
 
     def __init__(self, count: int, train: Train, report: Callable[..., None]):
@@ -51,7 +50,7 @@ class Processes:
         return self
 
     def __exit__(self, fault: type[BaseException] | None, *details: object) -> None:
-        """End the processes: when their stacks are done or, if it is a fault that ends us, now."""
+        """End the processes: when their stacks are done or, if a fault ends us, now."""
         self._threads.shutdown(wait=fault is None, cancel_futures=True)
         with _starting:  # also one that is being started
             self._ended = True
@@ -65,13 +64,13 @@ class Processes:
             process.join()
 
     def submit(self, stack: list[Config]) -> Future[Any]:
-        """Let the next idle process train a stack; `BrokenExecutor` if it is killed meanwhile."""
+        """Let the next idle process train a stack; `BrokenExecutor` if it is killed doing so."""
         return self._threads.submit(self._call, stack)
 
     def _call(self, stack: list[Config]) -> Any:
         try:
             process, pipe = self._idle.pop()
-        except IndexError:  # there are fewer than threads, as at first and when one was killed
+        except IndexError:  # fewer than threads, at first and when one was killed
             process, pipe = self._start()
         try:
             pipe.send(stack)
@@ -98,7 +97,7 @@ class Processes:
             )
             try:
                 process.start()
-            except (EOFError, OSError) as killed:  # the one that forks was: the next has another
+            except (EOFError, OSError) as killed:  # the one that forks was: the next gets another
                 raise BrokenExecutor from killed
             self._alive.add(process)
         return process, ours
@@ -106,9 +105,9 @@ class Processes:
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """Start processes that do not run the program again that started them.
+    """Start processes that do not run the program that started them again.
 
-    `multiprocessing` would, to find in it what is to be called, and a script that trains without
+    `multiprocessing` would, to find in it what to call, and a script that trains without
     `if __name__ == "__main__":` would start processes for ever. What is called is in this package.
     """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
@@ -120,14 +119,14 @@ def without_main() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Start processes that Ctrl-C, which reaches them too, leaves alone while they import.
+    """Start processes that Ctrl-C does not stop while they import, although it reaches them.
 
-    They inherit from this thread which signals wait; `work` sees to it on Windows.
+    They inherit the blocked signals from this thread; on Windows `work` takes care of that.
     """
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()  # which would unblock the signal when it starts
+    resource_tracker.ensure_running()  # it would unblock the signal when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -138,11 +137,11 @@ def uninterrupted() -> Iterator[None]:
 def work(pipe: Connection, train: Train, environment: dict[str, str]) -> None:
     """Train what comes through a pipe until it is closed, on one thread.
 
-    The environment is the sweep's; the process that this was forked from has that of its own start.
+    The environment is the sweep's; the process that this was forked from has that of its start.
     """
     os.environ.clear()
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but the parent ends us
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -159,6 +158,6 @@ def work(pipe: Connection, train: Train, environment: dict[str, str]) -> None:
                 message = train(stack, report=lambda *epoch: pipe.send(epoch))
             except MemoryError:
                 raise
-            except Exception as fault:  # of what all runs need
+            except Exception as fault:  # in what all runs need
                 message = fault
             pipe.send(message)

@@ -1,4 +1,4 @@
-"""What a sweep says while it trains: a progress bar, and how long it takes at most."""
+"""What a sweep says while it trains: a progress bar, and how long training takes at most."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class Progress:
 def bar(runs: int, progress: bool) -> Iterator[Progress]:
     """Yield a progress bar: a live widget where a person watches a notebook, else text on stderr.
 
-    A widget would be saved with a notebook executed by papermill or the book's build and pull
-    its whole JavaScript into the page.
+    A widget would be saved with a notebook that papermill or the book's build executes, and pull
+    all of its JavaScript into the page.
     """
     live = "ipykernel" in sys.modules and "JPY_SESSION_NAME" in os.environ  # set by JupyterLab
     make = auto_bar if live else text_bar
     form = "{l_bar}{bar}| {n:.1f}/{total} runs [{elapsed}<{remaining}{postfix}]"
     options = {"total": runs, "disable": not progress, "bar_format": form, "mininterval": 0.5}
     with make(**options) as shown:
-        # A browser would break 2.05e-5 where a line is full; a terminal may have no such hyphen.
+        # A browser would break 2.05e-5 at the end of a line; a terminal may lack the hyphen.
         yield Progress(shown, "\N{NON-BREAKING HYPHEN}" if live else "-")
 
 
@@ -74,8 +74,8 @@ def settings_text(config: Config) -> str:
 def arithmetic(config: Config) -> float:
     """Return the floating-point operations of one epoch.
 
-    Of an image to train on they are 2 a parameter forward and 4 backward, of one to validate on 2.
-    Muon's step has 15 products of each hidden matrix; other techniques take a few hundredths more.
+    For each parameter, an image to train on takes 2 forward and 4 backward, one to validate on 2.
+    Muon's step has 15 products of each hidden matrix; other techniques add a few hundredths.
     """
     images = 6.0 * config.train_size + 2.0 * VALIDATION_SIZE
     hidden = max(0, config.depth - 1) if config.optimizer == "muon" else 0
@@ -85,7 +85,7 @@ def arithmetic(config: Config) -> float:
 
 @cache
 def speed(device: str, precision: str = "float32") -> float:
-    """Return a device's measured floating-point operations a second, from one matrix product.
+    """Return a device's floating-point operations per second, measured with one matrix product.
 
     A processor without fast bfloat16 is slow here already, before a run in it starts.
     """
@@ -105,14 +105,14 @@ def speed(device: str, precision: str = "float32") -> float:
 
 
 def estimate(config: Config, speeds: Mapping[str, float]) -> float:
-    """Return the most seconds a run takes, if patience never stops it; `speeds` by precision."""
+    """Return the seconds a run takes if patience never stops it; `speeds` are by precision."""
     steps = config.train_size / config.batch_size
     seconds = steps * SECONDS_PER_STEP + arithmetic(config) / speeds[config.precision]
     return config.epochs * seconds
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit that fits, rounded as far as an estimate is good."""
+    """Return a duration in the largest unit that fits, rounded to what an estimate can tell."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -18,7 +18,7 @@ from .study import CONFIRMING_SEEDS, Study
 from .tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, SECOND_LOOK_SEEDS, TUNING_RATES, Tuning
 
 # What is run was fixed before the first run (the chapter on method, "Fixed beforehand").
-# Of tuning and retuned depth and width: the study of precision showed both to end alike (method).
+# For tuning and retuned depth and width: the study of precision showed both to end alike (method).
 RETUNED_PRECISION = "bfloat16"
 
 ENTRIES: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
@@ -54,7 +54,7 @@ def tuning(
 
 
 def retuned(study: Study, tuning: Tuning, **how: Any) -> Study:
-    """Ask what a study asks, of its settings at the rates that their tuning chooses."""
+    """Ask what a study asks about its settings, at the rates that their tuning chooses."""
     return Study(
         name=f"{study.name}_retuned",
         question=f"{study.question[:-1]}, each at its own learning rate?",
@@ -77,7 +77,7 @@ def technique(name: str, network: Config) -> Study:
 
 
 def nested(tuning: Tuning, values: Sequence[Any]) -> Study:
-    """Ask what a study asks, the luck of choosing the rates included."""
+    """Ask what a study asks, including the luck of choosing the rates."""
     return Study(
         name=tuning.name.replace("tuning", "nested"),
         question=f"{tuning.question[:-1]}, and what does the luck of choosing it do?",
@@ -108,7 +108,7 @@ TECHNIQUES = {entry["name"]: entry for entry in ENTRIES["technique"]}
 F1 = tuple(name for name, entry in TECHNIQUES.items() if entry.get("f1"))
 
 WIDTH_TUNING = tuning(WIDTH, RETUNED_PRECISION, bracketed=True)
-# Claim D4 is about the rates: like all, it rests on five seeds.
+# Claim D4 is about the rates, so it too needs five seeds or more.
 DEPTH_TUNING = tuning(
     DEPTH, RETUNED_PRECISION, bracketed=True, first_guess=WIDTH_TUNING, beyond=MORE_TUNING_SEEDS
 )
@@ -119,7 +119,7 @@ TRIED_TUNINGS = {
     name: tuning(technique(name, TRIED), bracketed=True, first_guess=PLAIN_TUNING)
     for name in TECHNIQUES
 }
-# The rates of these two no other study guesses well.
+# No other study guesses the rates of these two well.
 TRIED_TUNINGS |= {"plain": PLAIN_TUNING, "sgd": tuning(technique("sgd", TRIED), rates=SGD_RATES)}
 F1_TUNINGS = {
     name: tuning(
@@ -146,9 +146,10 @@ _TUNED = [
     nested(BATCH_SIZE_TUNING, [size for size in BATCH_SIZE.values if size >= 64]),
     nested(WIDTH_TUNING, [512]),
     # How many seeds: the most that `verdicts.seeds_needed` gives, at the first look's spread, for a
-    # test that it left open: power 0.9, level 0.05 over the tests a chapter looks at again. These
-    # are, in order, of L1 (2 tests); of D1 and D2 (6; C2, on the same runs, would need 24); of W1,
-    # W3 and W4 (10); of B1 and B2 (6). `tests/verdicts/test_second_look.py` computes them anew.
+    # test that it left open: power 0.9, level 0.05 divided by the tests that the chapter looks at
+    # again. These are, in order, tests of L1 (2); of D1 and D2 (6; C2, on the same runs, would need
+    # 24); of W1, W3 and W4 (10); of B1 and B2 (6). `tests/verdicts/test_second_look.py` computes
+    # the numbers anew.
     second_look(LOSS, LOSS_TUNING, LOSS.values, seeds=27),
     second_look(DEPTH, DEPTH_TUNING, (1, 2, 3, 4), seeds=50),
     second_look(WIDTH, WIDTH_TUNING, WIDTH.values, seeds=60),

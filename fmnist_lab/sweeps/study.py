@@ -1,4 +1,4 @@
-"""A study: one question, the settings it compares, their seeds, and the runs of all."""
+"""A study: one question, the settings it compares, their seeds, and all their runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .wanted import sweep
 if TYPE_CHECKING:
     from .tuning import Tuning
 
-# The seeds whose runs a verdict rests on.
+# The seeds whose runs decide a verdict.
 CONFIRMING_SEEDS = tuple(range(10))
-SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference worth having
+SEEDS = Bounds(int, 1, 1000)  # how many; the most settle any difference that matters
 SEED = BOUNDS["seed"]
 MOST_VALUES = 1000  # of a hyperparameter that is swept
 
@@ -28,7 +28,7 @@ MOST_VALUES = 1000  # of a hyperparameter that is swept
 class Study:
     """One question: a base config, the values compared, the seeds.
 
-    `grid` maps each varied hyperparameter to its values; the first is the one the study is about.
+    `grid` maps each hyperparameter that varies to its values; the study is about the first.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Study:
     base: Config
     grid: Mapping[str, tuple[Any, ...]]
     seeds: tuple[int, ...] = CONFIRMING_SEEDS
-    keep: frozenset[str] = frozenset()  # bulky parts its published runs hold
+    keep: frozenset[str] = frozenset()  # bulky parts that its published runs contain
     tuned_by: Tuning | None = None  # whose runs choose each setting's learning rate
-    best_alone: bool = False  # whether they choose the one setting that is run, too
+    best_alone: bool = False  # whether they also choose the one setting that is run
 
     @property
     def swept(self) -> str:
@@ -52,18 +52,18 @@ class Study:
         return self.grid[self.swept]
 
     def product(self) -> list[Config]:
-        """Return one config for all combinations of the grid's values, at the first seed."""
+        """Return one config per combination of the grid's values, at the first seed."""
         settings = [
             replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
             for values in itertools.product(*self.grid.values())
         ]
-        return list(dict.fromkeys(settings))  # without layers all widths are one setting
+        return list(dict.fromkeys(settings))  # with no layers all widths are one setting
 
     def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
-        """Return one config a setting, at the first seed.
+        """Return one config per setting, at the first seed.
 
         A tuned study has none until the runs that choose its learning rates are there: among
-        `runs`, or on record if they are left out.
+        `runs` or, without those, on record.
         """
         if self.tuned_by is None:
             return self.product()
@@ -82,20 +82,20 @@ class Study:
         return [replace(setting, seed=seed) for seed in self.seeds]
 
     def configs(self, runs: Iterable[Run] | None = None) -> list[Config]:
-        """Return the config of every setting at every seed; `runs` as for the settings."""
+        """Return the config of every setting at every seed; `runs` as for `settings`."""
         return [config for setting in self.settings(runs) for config in self.at_seeds(setting)]
 
     def needed(self) -> list[Config]:
-        """Return the configs; raise `ConfigError` if the runs that choose their rates lack."""
+        """Return the configs; raise `ConfigError` if runs that choose their rates are missing."""
         if configs := self.configs():
             return configs
         first = self.tuned_by or vars(self)["first_guess"]  # any other study has configs
-        raise ConfigError(f"{self.name} needs the runs of {first.name} first: train those.")
+        raise ConfigError(f"{self.name} needs the runs of {first.name}: train those first.")
 
     def runs(self, **options: Any) -> Runs:
-        """Train what is missing and return the runs of all; `options` are those of `sweep`.
+        """Train what is missing and return all runs; `options` are those of `sweep`.
 
-        Raises `ConfigError` for a tuned study before the runs that tune it.
+        Raises `ConfigError` for a tuned study whose tuning runs are missing.
         """
         while True:  # brackets ask for more as they learn
             configs = self.needed()
@@ -104,11 +104,11 @@ class Study:
                 return runs
 
     def recorded(self) -> Runs:
-        """Return the runs on record; none is trained."""
+        """Return the runs on record, without training any."""
         return records.find(self.configs(), self.keep)
 
     def at_hand(self, fresh: int = 0) -> list[Config]:
-        """Return, for each setting, the configs on record, or `fresh` ones where there is none."""
+        """Return each setting's configs on record, or `fresh` of its configs if it has none."""
         configs = []
         for setting in self.settings():
             wanted = self.at_seeds(setting)
@@ -120,14 +120,14 @@ class Study:
         """Return the study with other values.
 
         A hyperparameter of the grid takes one value or a list, any other takes one; `seeds` is
-        how many, or a list of them. A tuned study takes other seeds alone: its rates were chosen
+        how many, or a list of them. A tuned study takes only other seeds: its rates were chosen
         for its settings.
         Raises `ConfigError`, naming every fault.
         """
         grid, base, seeds, faults = dict(self.grid), self.base, self.seeds, []
         if "seeds" in given:
             wanted = given.pop("seeds")
-            if SEEDS.admit(wanted):  # going on where the study's own end
+            if SEEDS.admit(wanted):  # continuing where the study's own end
                 seeds = tuple(range(seeds[0], seeds[0] + int(wanted)))
             elif isinstance(wanted, list | tuple) and wanted and all(map(SEED.admit, wanted)):
                 seeds = tuple(dict.fromkeys(map(int, wanted)))

@@ -1,6 +1,6 @@
-"""Train the runs of a study that are not on record yet: here, on a GPU or over a cluster.
+"""Train the runs of a study that are not on record yet: here, on a GPU or on a cluster.
 
-A setting is a config whatever its seed. A stack is the configs of one setting, or one alone, that a
+A setting is a config without its seed. A stack is configs of one setting, or a single one, that a
 worker trains together. The workers of a sweep are its crew.
 """
 
@@ -36,16 +36,16 @@ from .wanted import sweep as sweep
 
 # Every run keeps its test predictions (13 KB): only another training could restore them.
 KEPT = frozenset({"predictions"})
-# Faults of what all runs need, which end a sweep; any other is one run's own.
+# Faults in what all runs need, which end a sweep; any other is one run's own.
 COMMON = (ConfigError, DataError, records.RecordError)
-# What a network file system says of a file that another machine has removed while it was opened.
+# What a network file system reports if another machine removed a file while it was being opened.
 REMOVED = (errno.ENOENT, errno.ESTALE)
-HEARD = 0.2  # seconds in which who waits for a lock hears that it is to stop
+HEARD = 0.2  # seconds between two checks, while waiting for a lock, for an order to stop
 _load, _loading = cache(data.load), threading.Lock()
 
 
 class FailedRuns(PlainError):
-    """Runs of a sweep that failed while all others were trained and kept: which, and why."""
+    """Some runs of a sweep failed, and all others were trained and kept: which, and why."""
 
     def __init__(self, failed: dict[Config, str]):
         self.failed = failed
@@ -72,9 +72,9 @@ def train_missing(
     address: str | None,
     progress: bool,
 ) -> None:
-    """Train runs that are not on record by an executor, a cluster's workers or this machine's.
+    """Train runs that are not on record, by an executor or by workers of a cluster or this machine.
 
-    Raises as `wanted.sweep` does.
+    Raises what `wanted.sweep` raises.
     """
     with assemble(device, executor, address) as crew:
         if not insisted():
@@ -111,7 +111,7 @@ def train_all(
 def outcomes(
     missing: Sequence[Config], keep: frozenset[str], device: str, crew: Crew, shown: Progress
 ) -> Generator[tuple[list[Config], Runs | str]]:
-    """Yield each stack as it ends, with its runs or what became of them in a sentence."""
+    """Yield each stack as it ends, with its runs or a sentence that says what became of them."""
     stacks = crew.stacks(missing)
     train = partial(train_away, keep=keep, device=device)
     if crew.executor is not None:
@@ -129,7 +129,7 @@ def collect(
     stacks: Sequence[list[Config]],
     killed: type[Exception],
 ) -> Iterator[tuple[list[Config], Runs | str]]:
-    """Yield stacks as they end; what was killed here is tried once more, alone, with all memory."""
+    """Yield stacks as they end; what was killed here gets a second try alone, with all memory."""
     futures = {submit(stack): stack for stack in stacks}
     again = []
     try:
@@ -144,7 +144,7 @@ def collect(
             try:
                 yield stack, submit(stack).result()
             except BrokenExecutor:
-                yield stack, "its process was killed, and again when it was alone (memory?)."
+                yield stack, "its process was killed, and again when it trained alone (memory?)."
     finally:
         for future in futures:
             future.cancel()
@@ -157,7 +157,7 @@ def silent(config: Config, epoch: int, members: int) -> None:
 def train_away(
     stack: list[Config], keep: frozenset[str], device: str, report: Callable[..., None] = silent
 ) -> Runs | str:
-    """Train a stack in another process, on the device and the threads that are its own.
+    """Train a stack in another process, on that process's device and threads.
 
     A Dask worker has one thread, unless OMP_NUM_THREADS said otherwise when it started.
     """
@@ -171,12 +171,12 @@ def train_stack(
     report: Callable[..., None] = silent,
     threads: int | None = None,
 ) -> Runs | str:
-    """Train a stack, save its runs as they end and return all, or a sentence: what went wrong.
+    """Train a stack, save its runs as they end and return them, or a sentence on what went wrong.
 
-    After each epoch `report` is given the stack's first config, the epoch's number and how many
+    After each epoch `report` gets the stack's first config, the epoch's number and how many
     networks trained in it.
-    A lock a run makes two sweeps at once train it once: the second waits and reads the record.
-    Raises `COMMON` faults.
+    One lock per run makes two simultaneous sweeps train it once: the second waits and reads the
+    record. Raises `COMMON` faults.
     """
     try:
         with locked(stack):
@@ -199,7 +199,7 @@ def train_stack(
 def network(run: Run, **options: Any) -> FashionClassifier:
     """Return a run's network on the CPU, with the weights of its best epoch.
 
-    A run that kept no weights is trained again, with the `options` of `sweep`, and keeps them.
+    A run that kept no weights is trained again, with `sweep`'s `options`, and then keeps them.
     Raises `ValueError` for a run that diverged in its first epoch: it has no best epoch.
     """
     if not run.best_epoch:
@@ -211,9 +211,9 @@ def network(run: Run, **options: Any) -> FashionClassifier:
 
 @contextmanager
 def locked(configs: Sequence[Config], stop: threading.Event | None = None) -> Iterator[None]:
-    """Hold the locks of some runs, taken in one order everywhere, so that none wait in a ring.
+    """Hold the locks of some runs, taken in the same order everywhere, so there is no deadlock.
 
-    Once `stop` is set nothing more is waited for: who trains from then on trains nothing.
+    Once `stop` is set it waits no longer: a training that starts then does nothing.
     """
     stop = stop or threading.Event()
     folder = records.own_folder("locks")
@@ -227,19 +227,19 @@ def locked(configs: Sequence[Config], stop: threading.Event | None = None) -> It
                         lock.acquire(timeout=HEARD)
             except (OSError, NotImplementedError) as fault:  # read-only, or a disk that cannot lock
                 if getattr(fault, "errno", None) in REMOVED:
-                    continue  # another machine has just done so: that run is on record
+                    continue  # another machine just removed it: that run is on record
                 raise records.unusable(fault) from fault
         yield
     finally:
         for lock in locks:
             lock.release()
-        for path in folder.glob("*.lock"):  # also those that killed processes left; none held
-            if records.own_path(path.stem).exists():  # who waits for it finds that
+        for path in folder.glob("*.lock"):  # also what killed processes left; no held one
+            if records.own_path(path.stem).exists():  # whoever waits for the lock finds it
                 with suppress(OSError, NotImplementedError), filelock.FileLock(path, timeout=0):
                     path.unlink()
 
 
 def loaded(device: str) -> data.Data:
-    """Return the data set on a device, loaded once a process, however many of its threads ask."""
+    """Return the data set on a device, loaded once per process, however many threads ask."""
     with _loading:
         return _load(device)

@@ -18,25 +18,25 @@ from .study import Study
 
 TUNING_SEEDS = (100, 101, 102)
 MORE_TUNING_SEEDS = (103, 104)  # for a verdict on the rates themselves: they choose none
-# For verdicts whose interval holds the choice too: each seed is judged at the rate that the other
+# For verdicts whose interval includes the choice: each seed is judged at the rate that the other
 # nine choose (nested cross-validation: Varma & Simon 2006).
 NESTED_SEEDS = tuple(range(100, 110))
-# For a second look at verdicts that the first left open: used for nothing else, from the first on.
+# For second looks at verdicts that the first left open, in this order; nothing else uses them.
 SECOND_LOOK_SEEDS = tuple(seed for seed in range(20, 1000) if seed not in NESTED_SEEDS)
 # A quarter of a decade apart, from 1e-5 to 1e-2: the report's rates lie inside.
 TUNING_RATES = tuple(float(f"{10 ** (-5 + step / 4):.3g}") for step in range(13))
-# Small enough to run every rate, which shows that brackets find the same (the chapter on method).
+# Small enough to run every rate, which shows whether brackets find the same (chapter on method).
 WHOLE_GRIDS = ((1, 128), (2, 128), (2, 512))  # depth, width
 
 
 class Bracket(NamedTuple):
-    """The rates to run, as far as accuracies tell, and the one chosen once they tell."""
+    """The rates to run, as far as accuracies tell, and the chosen rate once they tell it."""
 
     rates: tuple[float, ...]
     chosen: float | None = None
 
     def reason(self, grid: Sequence[float]) -> str:
-        """Say why rates outside cannot change the choice."""
+        """Say why rates outside the bracket cannot change the choice."""
         if self.chosen is None:
             return "not chosen yet"
         if len(self.rates) == len(grid):
@@ -51,9 +51,9 @@ def bracket(
 ) -> Bracket:
     """Return the bracket that a guess and the accuracies of some rates lead to.
 
-    It starts at three neighbouring rates of the ascending grid around the guess and is extended
-    by one at a time until a worse rate stands on either side of the best, or the grid ends; of
-    equally good rates the lowest is best. Without a guess it is the whole grid.
+    It starts at three neighbouring rates of the ascending grid around the guess, and is extended
+    by one rate at a time until there is a worse rate on either side of the best, or the grid ends;
+    of equally good rates the lowest is best. Without a guess it is the whole grid.
     """
     low, high = 0, len(grid)  # the bracket is grid[low:high]
     if guess is not None:
@@ -76,20 +76,20 @@ def bracket(
 class Tuning(Study):
     """A study of learning rates: its runs choose the one that suits each setting of another study.
 
-    Its grid is a hyperparameter and `learning_rate`; its seeds are no other study's, so that the
-    choice's luck does not enter a verdict.
+    Its grid is a hyperparameter and `learning_rate`. No other study uses its seeds, so the luck of
+    the choice does not enter a verdict.
     """
 
     seeds: tuple[int, ...] = TUNING_SEEDS
-    bracketed: bool = False  # whether WHOLE_GRIDS alone are run at every rate
-    first_guess: Tuning | None = None  # whose first setting's rate starts the brackets
-    beyond: tuple[int, ...] = ()  # seeds at which rates are run as well, but choose nothing
+    bracketed: bool = False  # whether only WHOLE_GRIDS are run at every rate
+    first_guess: Tuning | None = None  # the rate of its first setting starts the brackets
+    beyond: tuple[int, ...] = ()  # further seeds at which rates are run, which choose nothing
 
     def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
-        """Return one config a setting and rate, at the first seed.
+        """Return one config per setting and rate, at the first seed.
 
-        A bracketed study has those that the runs so far lead to: among `runs`, or on record if
-        they are left out.
+        A bracketed study has those that the runs so far lead to: among `runs` or, without those,
+        on record.
         """
         if not self.bracketed:
             return self.product()
@@ -98,13 +98,13 @@ class Tuning(Study):
         return [s for s in self.product() if (getattr(s, self.swept), s.learning_rate) in asked]
 
     def at_seeds(self, setting: Config) -> list[Config]:
-        """Return a setting's config at each seed that chooses, then at those beyond."""
+        """Return a setting's config at each seed that chooses, then at those `beyond`."""
         return [replace(setting, seed=seed) for seed in self.seeds + self.beyond]
 
     def vary(self, **given: Any) -> Self:
         """Return the study with other values, as `Study.vary`.
 
-        Who names rates wants them all; of a number of seeds all choose.
+        If rates are given, all of them are run; if seeds are given, all of them choose.
         """
         bracketed = self.bracketed and "learning_rate" not in given
         beyond = () if "seeds" in given else self.beyond
@@ -113,9 +113,9 @@ class Tuning(Study):
     def means(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
         """Return the mean validation accuracy over the seeds that choose, and how many there are.
 
-        A row is a setting and rate. The runs are the study's own among `runs`, or those on record
-        if they are left out. A run that diverged before its first epoch ended has learnt nothing:
-        an accuracy of 0.
+        A row is a setting and rate. The runs are the study's own among `runs` or, without those,
+        on record. A run that diverged before its first epoch ended has learned nothing and counts
+        with an accuracy of 0.
         """
         wanted = {replace(setting, seed=n) for setting in self.product() for n in self.seeds}
         if runs is None:
@@ -132,8 +132,8 @@ class Tuning(Study):
         """Return each setting's learning rates and the chosen one; `runs` as for `means`.
 
         Only rates with all seeds count. A bracket starts at the rate chosen for the setting
-        before; until there is one it has no rates. The first setting has them all, unless another
-        study's guess is waited for.
+        before; until there is one, it has no rates. The first setting has all rates, unless it
+        waits for another study's guess.
         """
         runs = runs if runs is None else list(runs)
         frame = self.means(runs)
@@ -146,7 +146,7 @@ class Tuning(Study):
         for value in self.values:
             setting = replace(self.base, **{self.swept: value})
             value = getattr(setting, self.swept)
-            if value in found:  # without layers all widths are 0
+            if value in found:  # with no layers all widths are 0
                 continue
             first = not found and self.first_guess is None  # nothing could guess its rate
             rows = complete[complete[self.swept] == value]
@@ -159,10 +159,10 @@ class Tuning(Study):
         return found
 
     def chosen_rates(self, runs: Iterable[Run] | None = None) -> dict[Any, float]:
-        """Return each setting's learning rate of highest mean accuracy, once it is sure.
+        """Return each setting's learning rate of highest mean accuracy, once it is certain.
 
-        Of equally good ones it is the lowest. A depth of 0 or any other setting is judged alike:
-        on validation images alone.
+        Of equally good rates it is the lowest. Every setting, a depth of 0 too, is judged on
+        validation images alone.
         """
         found = self.brackets(runs)
         return {value: each.chosen for value, each in found.items() if each.chosen is not None}
@@ -170,7 +170,7 @@ class Tuning(Study):
     def best(self, runs: Iterable[Run] | None = None) -> Any | None:
         """Return the value that is best at its own learning rate, the first of equals.
 
-        None until each has its rate. As the rates, it is chosen on validation images alone.
+        None until each has its rate. Like the rates, it is chosen on validation images alone.
         """
         runs = runs if runs is None else list(runs)
         rates = self.chosen_rates(runs)

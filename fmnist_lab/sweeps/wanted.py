@@ -1,6 +1,6 @@
-"""The runs that are wanted: those on record as they are, what is missing once it is trained.
+"""The runs that are wanted: those on record as they are, missing ones once they are trained.
 
-PyTorch, which takes a second to import, is not loaded before something has to be trained.
+PyTorch, which takes a second to import, is not loaded until something has to be trained.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def sweep(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Runs:
-    """Train what is missing of `configs` and return the runs of all, in their order.
+    """Train the missing runs of `configs` and return all their runs, in order.
 
-    `executor` is any `concurrent.futures.Executor`, `scheduler` the address of a Dask cluster's;
-    left out, the one that the environment variable FMNIST_LAB_SCHEDULER names. Without either,
+    `executor` is any `concurrent.futures.Executor`; `scheduler` is the address of a Dask cluster's
+    scheduler, by default that in the environment variable FMNIST_LAB_SCHEDULER. Without either,
     missing runs train in this process (one at a time, or stacks of seeds on a GPU) or in local
-    processes, one thread each. Each worker has `device` on its own machine, "auto" its GPU if it
-    has one. Every run is saved as it ends: interrupted, the next call continues.
+    processes, one thread each. Each worker uses `device` on its own machine; "auto" is its GPU if
+    it has one. Every run is saved as it ends, so after an interruption the next call continues.
 
     Raises `ConfigError` for a device that is not there, a cluster that cannot be used, or what is
-    too large (`TooLarge`) and not insisted on; and, once all the others are trained, `FailedRuns`.
+    too large (`TooLarge`) unless insisted on; and, once all the others are trained, `FailedRuns`.
     """
     address = cluster.address(scheduler) if executor is None else None
     if executor is None and address is None:
@@ -46,8 +46,8 @@ def sweep(
 
 
 def check_device(device: str) -> None:
-    """Raise `ConfigError` for a device that this machine has not."""
-    if not isinstance(device, str) or device not in ("auto", "cpu"):  # which all have
+    """Raise `ConfigError` for a device that this machine does not have."""
+    if not isinstance(device, str) or device not in ("auto", "cpu"):  # every machine has those
         from .crew import resolve  # brings PyTorch
 
         resolve(device)

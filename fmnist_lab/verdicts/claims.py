@@ -170,7 +170,7 @@ class Box:
     def _rows(self) -> list[tuple[str, str]]:
         found = self.judgement
         rows = [("The report concludes", found.claim.says), ("Tested", found.claim.reading)]
-        names = {"as run": "As run", "as claimed": "As claimed, with a learning rate chosen for each"}
+        names = {"as run": "As run", "as claimed": "As claimed, with the rate chosen for each"}
         names["second look"] = "Second look, as claimed, on fresh seeds alone"
         return rows + [(names[how], told(answer)) for how, answer in found.answers.items()]
 

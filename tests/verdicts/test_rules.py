@@ -111,8 +111,7 @@ def test_a_p_value_is_written_as_far_as_it_means_something(p, text):
         (effect(0.0, 0.0), "+0.00 points (all the same, 10 seeds): equivalent within 0.30 points"),
         (
             effect(0.002, 0.01),
-            "neither told from zero (p = 0.54) nor shown to be within 0.30 points of it "
-            "(p = 0.38);",
+            "from zero (p = 0.54) nor shown to be within 0.30 points of it (p = 0.38);",
         ),
         (effect(0.005, 0.001, 1), "+0.50 points (one run, no interval): one run cannot tell"),
         (replace(effect(0.005, 0.001), paired=False), "10 unpaired seeds"),
