@@ -145,7 +145,7 @@ def test_a_value_that_no_run_has_with_the_rest_is_marked_and_what_else_changes_i
             assert ((*start[:2], value, *start[3:]) in published) is there
     group = page.locator("[name=a-width] optgroup", has=page.locator("[value='2096']"))
     label = group.get_attribute("label")
-    assert label.startswith("not run with the rest as it is; changes ")
+    assert label.startswith("not run with the rest as it is; also changes ")
     page.locator("[name=a-width]").select_option("2096")
     values = page.url.partition("#a=")[2].partition("&")[0].split(",")
     others = [

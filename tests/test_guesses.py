@@ -120,7 +120,7 @@ def test_a_guess_is_drawn_told_beside_its_verdict_kept_and_forgotten(page, addre
     expect(page.locator("[data-said='0']")).to_have_text(words)
     page.goto(f"{address}/appendix.html")
     made = page.locator("#guesses-made")
-    expect(made).to_contain_text("Of 1 number 0 were too high and 1 too low")
+    expect(made).to_contain_text("Of 1 number, 0 were too high and 1 too low")
     expect(made.locator("tbody tr")).to_have_count(1)
     page.goto(f"{address}/width.html")
     page.get_by_role("button", name="Forget my guesses here").press("Enter")
@@ -143,7 +143,7 @@ def test_a_bad_guess_is_named_with_what_is_allowed_and_the_others_are_kept(page,
     expect(page.locator("[data-said='2']")).to_have_text("You said 512; it is 4192.")
     page.get_by_role("button", name="Forget my guesses here").click()
     page.get_by_role("button", name="Guess", exact=True).click()
-    expect(fault).to_have_text("Nothing was guessed yet: fill in one field at least.")
+    expect(fault).to_have_text("There is no guess yet: fill in at least one field.")
 
 
 @pytest.mark.browser
@@ -199,10 +199,10 @@ def test_guesses_are_summed_up():
     ]
     assert in_node("guess/guess.js", "it.summed(one).words", cases) == [
         (
-            "Of 3 numbers 2 were too high and 1 too low; half of them were off by a factor of 3.0 "
+            "Of 3 numbers, 2 were too high and 1 too low; half of them were off by a factor of 3.0 "
             "or more."
         ),
-        "Of 2 choices you made 1 right.",
+        "Of 2 choices, you got 1 right.",
     ]
 
 

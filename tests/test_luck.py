@@ -69,8 +69,8 @@ def test_luck_is_drawn_from_published_runs_and_counted(page, address):
         shares.append(won / draws)
     assert shares[0] < shares[1]  # 68 % and 93 %: fails by chance once in many millions
     expect(box.locator("[data-part=found]")).to_contain_text("10 runs of each")
-    box.get_by_role("button", name="Begin again").click()
-    expect(status).to_have_text("Nothing is drawn yet.")
+    box.get_by_role("button", name="Start again").click()
+    expect(status).to_have_text("Nothing has been drawn yet.")
 
 
 @pytest.mark.browser

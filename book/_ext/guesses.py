@@ -1,9 +1,9 @@
 """What the boxes "Before you look" let a reader guess, and what was measured.
 
 A question is a dict as `_extra/guess/guess.js` reads it: `text`; `answer`, a number with its `unit`
-and `digits` or one of `options`; and, to draw a guess, the name of a `figure`. There a number
-stands at the height `from` + `sign` times the guess, an option at its tick. `claim` is the id of
-the verdict that the result is told beside.
+and `digits` or one of `options`; and, to draw a guess, the name of a `figure`. There a number is
+at the height `from` + `sign` times the guess, an option at its tick. `claim` is the id of the
+verdict beside which the result is shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def number(text: str, answer: float, unit: str = "points", **more: Any) -> Quest
 
 
 def at(figure: str, start: float, sign: int = 1) -> dict[str, Any]:
-    """Return where a number is drawn: so much above (or below) the height `start` in a figure."""
+    """Return where a number is drawn: that far above (or below) the height `start` in a figure."""
     return {"figure": figure, "from": float(start), "sign": sign}
 
 
@@ -45,13 +45,13 @@ def means(name: str, metric: str = ACCURACY) -> pd.Series[float]:
 
 
 def apart(values: pd.Series[float]) -> float:
-    """Return how far two runs that differ in the seed alone lie apart on average, in points."""
+    """Return how far apart two runs that differ only in their seed are on average, in points."""
     gaps = [abs(a - b) for a, b in combinations(100 * values, 2)]
     return sum(gaps) / len(gaps)
 
 
 def data() -> list[Question]:
-    """Return the questions of the page on the data, whose answers are its own default facts."""
+    """Return the questions of the page on the data; their answers are its facts by default."""
     from fmnist_lab import facts
     from fmnist_lab.data import load, split
     from fmnist_lab.facts import neighbors
@@ -71,7 +71,7 @@ def data() -> list[Question]:
         number("Pixels that are exactly 0", known["background"], **share),
         choice("The two classes hardest to tell apart", known["pair"], pairs),
         number("Test images with a near-twin in training", twins, **count),
-        number("Nearest neighbours of the same label", known["nearest_rule"], **share),
+        number("Nearest neighbours with the same label", known["nearest_rule"], **share),
     ]
 
 
@@ -126,13 +126,13 @@ def width() -> list[Question]:
     above, gap = at("fig-width-accuracy", found[128]), {"figure": "fig-width-gap", "claim": "W3"}
     return [
         number("4192 neurons above 128", found[4192] - found[128], claim="W1", **above),
-        number("Two runs of one width apart, on average", luck),
+        number("Distance between two runs of one width, on average", luck),
         choice("The width with the largest gap", gaps.idxmax(), gaps.index, **gap),
     ]
 
 
 def batch_size() -> list[Question]:
-    """Return the questions of the page on batch sizes, but for seconds: machines differ."""
+    """Return the questions of the page on batch sizes, without seconds: machines differ."""
     from fmnist_lab.sweeps.studies import study
     from fmnist_lab.verdicts.measures import curve, epochs_to
 
@@ -175,7 +175,7 @@ def best_model() -> list[Question]:
     known = facts.best_model(runs, Predictions.of(runs, load().test_labels))
     luck = apart(runs.table()["test_accuracy"])
     return [
-        number("Two seeds apart on the test images, on average", luck, claim="M1"),
+        number("Distance between two seeds on test images, on average", luck, claim="M1"),
         choice("Its worst class", known["worst"], CLASSES, figure="fig-best-model-classes"),
         number("Wrong where it is 99 % sure", known["sure_wrong"], "%", high=100),
         number("Training above validation accuracy", known["gap"], claim="M2"),
@@ -183,7 +183,7 @@ def best_model() -> list[Question]:
 
 
 def claims() -> list[Question]:
-    """Return the questions of the page of all claims, counted by their first verdicts."""
+    """Return the questions of the page of all claims; their first verdicts are counted."""
     from fmnist_lab import verdicts
 
     names = [found.first.name for found in verdicts.judge().values()]
@@ -201,10 +201,11 @@ def tutorials() -> list[Question]:
     from fmnist_lab.verdicts import judge_figures
 
     reached = [trial.history["test_accuracy"][-1] for trial in trials("tensorflow")]
+    luck = apart(pd.Series(reached))
     verdicts = [verdict.name for verdict in judge_figures().values()]
     wrong: Question = {"unit": "figures", "digits": 0, "high": len(verdicts)}
     return [
-        number("Two runs of TensorFlow's network apart, on average", apart(pd.Series(reached))),
+        number("Distance between two runs of TensorFlow's network, on average", luck),
         number("Figures that cannot be right", verdicts.count("not supported"), **wrong),
     ]
 

@@ -1,4 +1,4 @@
-/** A page is printed in its light colours, whatever the screen has, with what is behind verdicts. */
+/** Pages print in light colours, whatever the screen shows, with what is behind verdicts. */
 {
   const root = document.documentElement;
   /** @type {string | undefined} */

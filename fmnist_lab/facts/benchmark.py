@@ -1,7 +1,7 @@
 """The facts of the page on speed: what one run of `python -m benchmarks` has measured.
 
-Ratios are of medians of one run of the benchmark, never between two files: machines differ, and
-one machine differs from day to day.
+Ratios compare medians of one run of the benchmark, never of two files: machines differ, and one
+machine differs from day to day.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .common import NAN, Facts
 RESULTS = Path(__file__).with_name("speed.json")
 ON_GPU = Path(__file__).with_name("speed_gpu.json")
 SCHEMA = 1
-STEPS = {  # from the slowest loop to the fastest: what is taken away, and by whose loops it shows
+STEPS = {  # from the slowest loop to the fastest: what is taken away, and which loops show it
     "pictures one by one → tensors one by one": ("tutorial", "tensors"),
-    "tensors one by one → a slice a batch, Adam in one call": ("tensors", "expert"),
+    "tensors one by one → a slice per batch, Adam in one call": ("tensors", "expert"),
     "autograd → gradients written out": ("expert", "ours"),
     "what is left: ours → matrix products alone": ("ours", "products"),
 }
@@ -44,7 +44,7 @@ def read(path: str | Path = RESULTS) -> dict[str, Any]:
     except ValueError:
         results = None
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        raise ConfigError(f"{path} holds no results of schema {SCHEMA}: `python -m benchmarks`.")
+        raise ConfigError(f"{path} has no results of schema {SCHEMA}: run `python -m benchmarks`.")
     return results
 
 
@@ -53,7 +53,7 @@ def medians(results: Mapping[str, Any]) -> pd.DataFrame:
 
     `seconds`: median time of an epoch (of all networks of the workload), between `fastest` and
     `slowest`; `ratio`: that over our trainer's, NaN where ours was not measured; `share`: the part
-    of an epoch that was trained, to which times were scaled;
+    of an epoch that was trained, from which times were scaled up;
     `peak_mb`: most memory its process held, in 10^6 bytes.
     """
     rows = []
@@ -89,7 +89,7 @@ def ratio(frame: pd.DataFrame, workload: str, trainer: str, to: str = OURS) -> f
 
 
 def times(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per trainer, a column per workload: seconds an epoch (how many times ours).
+    """Return a row per trainer, a column per workload: seconds per epoch (how many times ours).
 
     Floors come last. A star marks a time that was scaled from a share of an epoch.
     """
@@ -125,10 +125,10 @@ def ranked(frame: pd.DataFrame) -> list[str]:
 
 
 def factors(results: Mapping[str, Any]) -> Facts:
-    """Return a benchmark's results with what follows for each workload, and each trainer in it.
+    """Return a benchmark's results with what follows for each workload and each of its trainers.
 
-    Texts: `times`, by what factor it takes longer than ours, and `ours`, by what factor ours takes
-    longer. Numbers: `peak`, its memory in 10^6 bytes; `step`, a step of ours in microseconds.
+    Texts: `times`, its time as a multiple of ours, and `ours`, our time as a multiple of its.
+    Numbers: `peak`, its memory in 10^6 bytes; `step`, the time of our step in microseconds.
     """
     frame = medians(results)
     seconds = frame.pivot(index="workload", columns="trainer", values="seconds")
@@ -145,9 +145,9 @@ def factors(results: Mapping[str, Any]) -> Facts:
 
 
 def speed(results: Mapping[str, Any]) -> Facts:
-    """Return the `factors` of a benchmark's results with what its sweep, imports and reading cost.
+    """Return the `factors` of a benchmark's results and what its sweep, imports and reading cost.
 
-    The largest network has `million` parameters; a member of a stack of it takes `stack_mb`.
+    The largest network has `million` million parameters; a stack of it takes `stack_mb` per member.
     """
     costs = results["costs"]
     imports, sweep = costs["import_seconds"], costs["sweep"]

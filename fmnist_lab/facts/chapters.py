@@ -40,9 +40,9 @@ def depth(runs: Runs) -> Facts:
 def loss(runs: Runs, readings: Runs) -> Facts:
     """Return the facts of the chapter on losses; `readings` are the published runs of all losses.
 
-    `zeros_*` and `sure_mse` are losses of made-up logits: ten zeros, and 10 for the right class.
+    `zeros_*` and `sure_mse` are losses of made-up logits: ten zeros, or 10 for the right class.
     """
-    import torch  # here, as it takes a second, for which the other chapters need not wait
+    import torch  # here, because it takes a second, and the other chapters need not wait
 
     from fmnist_lab.training.losses import LOSSES
 
@@ -125,7 +125,7 @@ def batch_size(runs: Runs, timed: Sequence[Run], recorded: Sequence[Run]) -> Fac
 def method(runs: Runs, rates: pd.DataFrame) -> Facts:
     """Return the facts of the chapter on method: accuracies in per cent, differences in points.
 
-    `runs` differ in nothing but the seed; `rates` is the table of runs at two learning rates.
+    `runs` differ only in their seed; `rates` is the table of runs at two learning rates.
     """
     frame, config = runs.table(), runs[0].config
     accuracy = 100 * frame["validation_accuracy"]
@@ -170,7 +170,7 @@ def bumped(run: Run) -> bool:
 
 
 def findings(found: Mapping[str, Judgement]) -> Facts:
-    """Return what the first page and the page of all claims say was found, on the published runs.
+    """Return what the first page and the page of all claims say about the published runs.
 
     Accuracies are in %, differences in points.
     """
@@ -223,5 +223,5 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
 
 
 def listed(ids: Sequence[str]) -> str:
-    """Return a number of claims with their ids in brackets, or "none"."""
+    """Return how many claims there are, with their ids in brackets, or "none"."""
     return f"{len(ids)} ({', '.join(ids)})" if ids else "none"

@@ -14,15 +14,15 @@ from fmnist_lab.verdicts.measures import CHANCE
 
 NAN = float("nan")
 PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
-Facts = dict[str, Any]  # a number or a text by the name that a page gives it
+Facts = dict[str, Any]  # numbers and texts, by the names that a page uses
 FIELD = re.compile(r"\{(\w+)(?:\[[^\]]+\])*(:[^}]*)?\}")  # a fact in a text
 
 
 def teller(known: Facts) -> Callable[[str], Any]:
     """Return a function that shows a page's text as Markdown, with the facts it names filled in.
 
-    A fact is named {name} or {name:format}, what it holds itself {name[key]}. What is known later,
-    in the same dict, counts too.
+    A fact is named {name} or {name:format}, a part of it {name[key]}. Facts that the dict gets
+    later count too.
     """
     from IPython.display import Markdown  # only notebooks have it
 
@@ -37,7 +37,7 @@ def framed(rows: Iterable[tuple[str, Mapping[str, Any]]], corner: str) -> pd.Dat
 
 
 def of_runs(frame: pd.DataFrame, by: str | None = None) -> Facts:
-    """Return how many runs a table has, how long which devices trained them, how many hit the cap.
+    """Return how many runs a table has, how long each device trained, how many hit the cap.
 
     With a hyperparameter `by`, also the `ranks` of its values.
     """
@@ -71,7 +71,7 @@ def joined(names: Iterable[str]) -> str:
 
 
 def either(counts: Sequence[str]) -> str:
-    """Join what differs in a number, as in "1 or 2 threads"."""
+    """Join texts that differ in a number, as in "1 or 2 threads"."""
     return " or ".join([*(count.split()[0] for count in counts[:-1]), counts[-1]])
 
 
@@ -91,7 +91,7 @@ def ranks(frame: pd.DataFrame, by: str) -> Facts:
         "range": float(means.max() - means.min()),
         "seed_range": float((runs.max() - runs.min()).max()),
     }
-    # By place: before pandas 3 a slice of numbered rows went by their numbers.
+    # By position: before pandas 3 a slice of numbered rows used their numbers.
     places = {"best": slice(1), "second": slice(1, 2), "worst": slice(-1, None)}
     for place, where in places.items():
         one = means.iloc[where]

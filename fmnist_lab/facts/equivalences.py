@@ -1,6 +1,6 @@
-"""What another device or precision changes: runs beside the same runs trained otherwise.
+"""What another device or precision changes: runs compared with the same runs trained on it.
 
-`python -m benchmarks.again` trains published runs on another device and keeps what they reach in
+`python -m benchmarks.again` trains published runs on another device and stores what they reach in
 `RESULTS`.
 """
 
@@ -31,11 +31,11 @@ def compared(
 ) -> pd.DataFrame:
     """Return what a change of device or precision does, in points of accuracy, a row per setting.
 
-    pairs: of each setting, accuracies (fractions) with the change and without, a row per seed. Seed
-    by seed: the `differences`, their `mean` with its interval, `low` to `high`, and `p`, that of
-    equivalence within `MATERIAL` after Holm's correction (`verdicts.equivalence`); their standard
-    deviation `sd` and that of the accuracies without, `sd of seeds`, which is what another seed
-    changes. `corner` heads the settings' names.
+    pairs: for each setting, accuracies (fractions) with and without the change, a row per seed.
+    Returned, seed by seed: the `differences`, their `mean` with its interval, `low` to `high`, and
+    `p`, that of equivalence within `MATERIAL` after Holm's correction (`verdicts.equivalence`);
+    their standard deviation `sd`, and that of the accuracies without the change, `sd of seeds`,
+    which is what another seed changes. `corner` is the heading above the settings' names.
     """
     differences = [100 * (pair.iloc[:, 0] - pair.iloc[:, 1]) for pair in pairs]
     effects = [mean_interval(each, confidence) for each in differences]
@@ -102,7 +102,7 @@ def in_order(group: tuple[tuple[str, Config], object]) -> tuple[object, ...]:
 
 
 def device_facts(found: pd.DataFrame) -> Facts:
-    """Return what the chapter on method says of the table that `again` returns."""
+    """Return what the chapter on method says about the table that `again` returns."""
     return {
         "again_runs": int(found["seeds"].sum()),
         "again_settings": len(found),
@@ -113,7 +113,7 @@ def device_facts(found: pd.DataFrame) -> Facts:
 
 
 def setting(config: Config) -> str:
-    """Return a setting in words: network, rate, and loss and precision where they are others."""
+    """Return a setting in words: network, rate, and any unusual loss or precision."""
     words = [f"{config.depth} × {config.width:,}", label(config.learning_rate)]
     usual = Config()
     words += [label(config.loss)] * (config.loss != usual.loss)

@@ -20,7 +20,7 @@ from .explorer import settings
 
 IMAGES = ("test", "validation", "train")
 ACCURACY = Bounds(float, 0, 100)  # per cent
-ENOUGH = 10  # runs: the interval of fewer is too wide to call a number odd
+ENOUGH = 10  # runs: with fewer, the interval is too wide to call a number odd
 REASONS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
@@ -42,9 +42,9 @@ class Expected:
         return f"{100 * self.low:.2f} to {100 * self.high:.2f} %"
 
     def place(self, accuracy: Any) -> str:
-        """Say where an accuracy falls among the runs: per cent, or up to 1 a fraction.
+        """Say where an accuracy, in per cent or up to 1 a fraction, falls among the runs.
 
-        Raises `ConfigError` for no such number.
+        Raises `ConfigError` for anything else.
         """
         if not ACCURACY.admit(accuracy):
             raise ConfigError(f"accuracy is {shown(accuracy)}; it must be {ACCURACY}.")
@@ -53,17 +53,17 @@ class Expected:
         listed = [f"({n}) {text}" for n, text in enumerate(self.reasons.get(side, ()), 1)]
         lower = sum(run < given for run in self.runs)
         return (
-            f"{100 * given:.2f} % is higher than {lower} of {len(self.runs)} runs. Of single runs "
-            f"95 % fall from {self.range}: yours is {side}"
+            f"{100 * given:.2f} % is higher than {lower} of {len(self.runs)} runs. 95 % of single "
+            f"runs fall from {self.range}: yours is {side}"
             + (f". {' '.join(listed)}" if listed else ", an ordinary run.")
         )
 
 
 def endings() -> Iterator[tuple[str, str, dict[str, list[float]]]]:
-    """Yield the name and title of a setting, and where its runs end by the images of `IMAGES`.
+    """Yield each setting's name and title, and where its runs end on each kind of `IMAGES`.
 
-    Recipes come first, whose trials count after the last epoch; then what has `ENOUGH` published
-    runs, which count at their best epoch, by its name in the explorer's address.
+    Recipes come first, with their trials after the last epoch; then settings with `ENOUGH`
+    published runs, at their best epoch, named as in the explorer's address.
     """
     for name, recipe in RECIPES.items():
         last = [{key: value[-1] for key, value in t.history.items()} for t in trials(name)]
@@ -79,7 +79,7 @@ def endings() -> Iterator[tuple[str, str, dict[str, list[float]]]]:
 
 @cache
 def everything() -> list[Expected]:
-    """Return what is to be expected of every setting, on each kind of images."""
+    """Return what to expect of every setting, on each kind of images."""
     found = []
     for name, title, ends in endings():
         spans = {i: prediction_interval(runs) for i, runs in ends.items()}
@@ -106,4 +106,4 @@ def expected(name: str, images: str = "test") -> Expected:
         if (one.name, one.images) == (name, images):
             return one
     listed = "`python -m fmnist_lab expect` lists what there is"
-    raise ConfigError(f"no runs of {shown(name)} tell of {shown(images)} images: {listed}.")
+    raise ConfigError(f"there are no runs of {shown(name)} on {shown(images)} images: {listed}.")

@@ -19,13 +19,13 @@ from fmnist_lab.verdicts.statistics import mean_interval, paired_difference
 FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
 CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
 SCALE = 10_000  # numbers are sent as whole ten-thousandths: shorter than fractions
-DRAWN = 1_000  # a curve as whole thousandths: finer than a pixel
+DRAWN = 1_000  # curves are sent as whole thousandths: finer than a pixel
 
 
 def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
     """Return runs by the values of `FIELDS`, in rising order of seeds.
 
-    Runs that differ from the published ones in another hyperparameter are left out.
+    Runs in which another hyperparameter is not at its default are left out.
     """
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.config.seed):
@@ -41,7 +41,7 @@ def whole(value: float | None) -> int | None:
 
 
 def steps(values: Iterable[float | None]) -> list[int | None]:
-    """Return a curve as its steps, the first from 0: they are smaller than its heights."""
+    """Return a curve as its steps, the first from 0: they are smaller numbers than its heights."""
     found: list[int | None] = []
     here = 0
     for value in values:
@@ -56,7 +56,7 @@ def payload(runs: Iterable[Run]) -> str:
 
     `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
     runs, each with its `curves` as `steps`. `pairs[j][i]`, i < j: the number of seeds in common
-    and the mean difference of j from i with its 95 % interval; null for fewer than `FEWEST` seeds.
+    and the mean of j minus i with its 95 % interval; null for fewer than `FEWEST` seeds.
     Fractions are in ten-thousandths, curves in thousandths.
     """
     groups = settings(runs)
@@ -95,7 +95,7 @@ def interval(values: pd.Series) -> list[int | None]:
 
 
 def one(run: Run) -> dict[str, Any]:
-    """Return what the page shows of one run."""
+    """Return what the page shows about one run."""
     return {
         "seed": run.config.seed,
         "accuracy": whole(run.best.get("validation_accuracy")),

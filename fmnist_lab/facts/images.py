@@ -1,4 +1,4 @@
-"""The facts of the chapters on images: the data, and what the best model predicts."""
+"""The facts of the chapters on the data and on what the best model predicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fmnist_lab.verdicts.measures import loss_rise
 
 from .common import Facts, mean, of_runs
 
-MANY = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # what is worn above, and mixed up most
+MANY = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # the tops, which are mixed up most
 SURE = 0.99  # confidence of an answer
 IMAGES = 60_000  # that a network may be built with
 
@@ -56,8 +56,8 @@ def twins(
 ) -> Facts:
     """Return the facts on near-twins.
 
-    `copies`: groups of identical images; `pairs`: close pairs of a test and a training image with
-    their labels; `in_validation`: those of a validation and a training image.
+    `copies`: groups of identical images; `pairs`: close pairs of a test and a training image, with
+    their labels; `in_validation`: close pairs of a validation and a training image.
     """
     affected = pairs["first"].nunique()
     trousers = (pairs["test label"] == data.CLASSES.index("Trouser")).sum()
@@ -97,8 +97,8 @@ def overlap(fashion: data.Data, seed: int, votes: Tensor) -> Facts:
 def mixed_up(counts: np.ndarray, upper: Sequence[str]) -> Facts:
     """Return which two classes a confusion matrix (10, 10) mixes up most.
 
-    `pair_share` and `upper` are their share of all mistakes and that of the classes `upper` among
-    themselves, in per cent.
+    `pair_share` is their share of all mistakes, in per cent, and `upper` the share of mistakes
+    among the classes `upper`.
     """
     mistakes = counts - np.diag(counts.diagonal())
     both = np.triu(mistakes + mistakes.T)
@@ -115,7 +115,7 @@ def mixed_up(counts: np.ndarray, upper: Sequence[str]) -> Facts:
 def best_model(runs: Runs, found: Predictions) -> Facts:
     """Return the facts of the chapter on the best model: shares in per cent, gaps in points.
 
-    `runs` differ in nothing but the seed; `found` are their predictions of the test images.
+    `runs` differ only in their seed; `found` are their predictions for the test images.
     """
     frame, counts = runs.table(), found.confusion()
     recall = counts.diagonal() / np.maximum(counts.sum(1), 1)
@@ -130,7 +130,7 @@ def best_model(runs: Runs, found: Predictions) -> Facts:
         "No run of this configuration is published yet: pictures are empty, numbers mean nothing."
     )
     single = "One run has no spread, so this page gives no interval yet."
-    several = "Each run has a seed of its own."
+    several = "Each run has its own seed."
     return of_runs(frame) | confused | {
         "several": [none, single, several][min(len(frame), 2)],
         "drop": mean(drop),

@@ -1,4 +1,4 @@
-"""Which of a seed's streams its luck comes from, by the runs of the study in which all cross."""
+"""Which of a seed's streams its luck comes from, by the runs of the study that crosses them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fmnist_lab.verdicts.statistics import CONFIDENCE
 from .common import Facts
 
 STREAMS = {"split": "seed", "initial weights": "weights_seed", "order": "order_seed"}
-SEEDS = 10  # of an interval, as most in the book have
+SEEDS = 10  # of an interval, like most in the book
 
 
 def parts_of_luck() -> dict[str, pd.DataFrame]:
     """Return `variance_components` of an accuracy in points, by the images it is measured on.
 
-    All is NaN while a run of the study lacks.
+    Everything is NaN while a run of the study is missing.
     """
     study = STUDIES["streams"]
     levels = [study.seeds, *study.grid.values()]
@@ -39,8 +39,8 @@ def streams(found: Mapping[str, pd.DataFrame]) -> Facts:
     """Return each stream's share of the validation accuracy's luck, and what follows for intervals.
 
     `here`, `elsewhere` and `all_shared` are half the 95 % interval of a mean over ten seeds, in
-    points: for these images; for others, where the split's part is shared by all seeds; and for
-    others if all of it were, which Nadeau & Bengio 2003 assume, who know the parts not.
+    points: for these images; for others, where all seeds share the split's part; and for others if
+    they shared all parts, as Nadeau & Bengio 2003 must assume without knowing the parts.
     """
     study, parts = STUDIES["streams"], found["validation images"]
     variance, split = parts["variance"].sum(), parts["variance"]["split"]

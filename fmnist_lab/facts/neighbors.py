@@ -1,4 +1,4 @@
-"""Which images lie close to which, pixel by pixel.
+"""Which images are close to each other, pixel by pixel.
 
 The distance of two images is the root mean square of the differences of their pixels: 0 for
 the same image, 1 for black against white.
@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 SIDE = 28  # pixels of an image's edge
 BLOCK = 4  # pixels; 7 x 7 blocks keep a garment's outline at a sixteenth of the arithmetic
 CHUNK = 500  # images at a time: their distances to 60,000 others take 120 MB
-PAIRS = 20_000  # compared pixel by pixel at a time: 63 MB a side
+PAIRS = 20_000  # compared pixel by pixel at a time: 63 MB per side
 # Float32 rounds a squared distance of thumbnails by at most 49 * 6e-8 * 49 = 1.4e-4.
 SLACK = 1e-3
 
@@ -29,7 +29,7 @@ def thumbnails(images: Tensor) -> Tensor:
 def identical(images: Tensor) -> list[list[int]]:
     """Return the groups of images (n, any) that are the same, byte by byte, as rising indices.
 
-    Found by the SHA-256 of their bytes, so each image is looked at once.
+    The SHA-256 of their bytes finds them, so each image is read once.
     """
     groups: dict[bytes, list[int]] = {}
     for n, image in enumerate(images.contiguous().numpy()):
@@ -38,15 +38,15 @@ def identical(images: Tensor) -> list[list[int]]:
 
 
 def close_pairs(first: Tensor, second: Tensor, threshold: float) -> pd.DataFrame:
-    """Find every pair of images, one of each set, that are at most `threshold` apart.
+    """Find every pair of images, one from each set, that are at most `threshold` apart.
 
     first: (n, 784), second: (m, 784). Returns a row per pair, the closest first: its indices
     `first` and `second` and its `distance`.
 
     No pair is missed: the mean of squares is at least the square of the mean, so two images are
-    no closer than their thumbnails, and those no closer than their mean brightness. Most pairs
-    are ruled out by these, which are cheap. 10,000 x 60,000 images at a threshold of 0.05 take
-    2 s on one core; all pixels of all pairs would take ten times as long.
+    no closer than their thumbnails, and these no closer than their mean brightness. These cheap
+    tests rule out most pairs. 10,000 x 60,000 images at a threshold of 0.05 take 2 s on one core;
+    all pixels of all pairs would take ten times as long.
     """
     small, others = thumbnails(first), thumbnails(second)
     order, other_order = small.mean(1).argsort(), others.mean(1).argsort()

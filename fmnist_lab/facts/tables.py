@@ -52,8 +52,8 @@ def summary(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
     """Return one row per setting: epochs, steps and seconds until validation accuracy is `target`.
 
-    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch;
-    a dash stands where none does. There are seconds only if one kind of device trained all runs.
+    `target` is a fraction. Numbers are means over the runs that get there, linear within an epoch,
+    or a dash if none does. There are seconds only if one kind of device trained all runs.
     """
     runs, rows = list(runs), {}
     devices = {run.device for run in runs}
@@ -75,9 +75,9 @@ def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
 
 
 def tuning(*tunings: Tuning) -> pd.DataFrame:
-    """Return a row per setting: the rates its bracket has, the one chosen, and why no other is run.
+    """Return a row per setting: its bracket's rates, the one chosen, and why no other is run.
 
-    Of widths and depths, if no tuning studies are given.
+    Without tuning studies, these are those of widths and depths.
     """
     rows = {}
     for each in tunings or (WIDTH_TUNING, DEPTH_TUNING):
@@ -97,8 +97,8 @@ def tuning(*tunings: Tuning) -> pd.DataFrame:
 def bracketing() -> pd.DataFrame:
     """Return a row per setting run at every rate: what brackets of its rates would have found.
 
-    A bracket is begun at each rate of the grid in turn. `rates run` is their mean number; `most
-    lost`, in points, how far below the grid's best the worst choice of any start lies.
+    A bracket starts at each rate of the grid in turn. `rates run` is their mean number; `most
+    lost`, in points, is how far the worst choice of any start falls below the grid's best.
     """
     rows: dict[Config, tuple[str, dict[str, Any]]] = {}
     for each in (each for each in STUDIES.values() if isinstance(each, Tuning)):
@@ -128,8 +128,8 @@ def bracketing() -> pd.DataFrame:
 def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
     """Return a row per claim: the interval of its first verdict, for our images and for others.
 
-    Of the published runs, if no claims are given. Those are left out whose interval is not that
-    of a mean over seeds.
+    Without `found`, the published runs are judged. Claims whose interval is not that of a mean over
+    seeds are left out.
     """
     found = judge() if found is None else found
     ratio = VALIDATION_SIZE / TRAIN_SIZE
@@ -153,7 +153,7 @@ def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
 
 
 def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
-    """Return a row for each verdict that is inconclusive: what would settle it, at what price."""
+    """Return a row per inconclusive verdict: what would settle it, and at what price."""
     rows = []
     for name, item in found.items():
         for how, answer in item.answers.items():
@@ -179,9 +179,9 @@ def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
 
 
 def hours(answer: Answer, seeds: int) -> float:
-    """Return how long two cores train the settings of an answer again, at so many seeds each.
+    """Return how many hours two cores take to train an answer's settings again, at `seeds` each.
 
-    A run takes as long as those on record did on average, one thread each; a GPU's do not count.
+    A run takes as long as those on record did on average, one thread each; GPUs do not count.
     """
     settings: dict[Config, list[float]] = {}
     for run in find(answer.runs):
@@ -191,7 +191,7 @@ def hours(answer: Answer, seeds: int) -> float:
 
 
 def replayed() -> pd.DataFrame:
-    """Return a row a verdict: how often replays without, and with, an effect came to which."""
+    """Return a row per verdict: how often replays with and without an effect came to which."""
     columns = {
         "supported, effect none": "no effect, called supported",
         "supported, effect smallest": "smallest effect, called supported",
@@ -230,9 +230,9 @@ def fixed() -> pd.DataFrame:
 def parameters(folder: Path = Path()) -> pd.DataFrame:
     """Return a row per parameter of the chapters' parameters cells: what it is, and its defaults.
 
-    `folder` holds the notebooks. Needs papermill (extra `book`).
+    `folder` contains the notebooks. Needs papermill (extra `book`).
     """
-    from papermill import inspect_notebook  # here, as only the appendix needs it
+    from papermill import inspect_notebook  # here, because only the appendix needs it
 
     every = [inspect_notebook(str(path)) for path in sorted(folder.glob("*.ipynb"))]
     rows = {}

@@ -19,8 +19,8 @@ from fmnist_lab.verdicts.measures import curve
 from . import style
 from .style import BACKDROP, NAMES, label
 
-STROKES = 350  # about the columns of pixels in half a figure: more would lie on each other
-SHOWN = 0.12  # of accuracy below the best: what differs there would vanish beside a start at 0.1
+STROKES = 350  # about the columns of pixels in half a figure: more would overlap
+SHOWN = 0.12  # of accuracy below the best: with a start at 0.1, differences would be invisible
 PANEL = 2.8  # inches: three panels fill a page's width
 GREY: dict[str, Any] = {"color": BACKDROP, "lw": 1.2, "marker": "", "zorder": 1}
 PALE: dict[str, Any] = {"lw": 1.2, "alpha": 0.75, "marker": "", "markevery": None}
@@ -40,7 +40,7 @@ def curves(
     A line is the mean over seeds, up to the epoch where the first of them stopped, with a band
     from lowest to highest; `backdrop` runs are drawn in grey behind. An axis of accuracies leaves
     out the steep first epochs (`near_best`). Against training accuracy, a thin diagonal shows where
-    the two are equal; as a running mean over the epoch it is low at first.
+    the two are equal; being a running mean over the epoch, training accuracy is low at first.
     """
     ax, runs, backdrop = style.axes(ax), list(runs), list(backdrop)
     groups, behind = style.grouped(runs, by), style.grouped(backdrop, by)
@@ -67,7 +67,7 @@ def curves(
 def near_best(
     drawn: Sequence[Axes], runs: Sequence[Run], metric: str = "validation_accuracy", axis: str = "y"
 ) -> None:
-    """Show accuracies from `SHOWN` below the best up, lower only if a run's best lies lower.
+    """Show accuracies from `SHOWN` below the best, or lower if a run's best is lower.
 
     The Axes in `drawn` share that `axis`, "x" or "y".
     """
@@ -100,7 +100,7 @@ def train_and_validation(runs: Iterable[Run], *, by: str, kind: str = "accuracy"
 
     Lines are means over seeds up to the epoch where the first stopped, bands reach from lowest to
     highest; on training images they are thin and pale. Panels share the epochs' axis; accuracies
-    share theirs too, as they can be compared, losses do not.
+    share theirs too, because they can be compared, but losses do not.
     """
     runs = list(runs)
     groups = style.grouped(runs, by)
@@ -127,8 +127,8 @@ def loss_and_accuracy(
 ) -> Sequence[Axes]:
     """Draw loss and accuracy by epoch in a panel each, on `drawn` if given: histories by name.
 
-    A history, `Run.history` or what there is of it, has one look: with markers on validation
-    images; thin and pale, as a running mean over the epoch, on training images.
+    A history, `Run.history` or its first epochs, has one look: with markers for validation
+    images; thin and pale, as a running mean over the epoch, for training images.
     """
     drawn = drawn or style.panels(2, width=8)
     for kind, ax in zip(("loss", "accuracy"), drawn, strict=True):
@@ -219,7 +219,7 @@ def around_best(runs: Sequence[Run], metric: str, before: int) -> pd.DataFrame:
 
 
 def step_losses(run: Run, ax: Axes | None = None, strokes: int = STROKES) -> Axes:
-    """Draw the training loss of every step, and over it the mean of each epoch, at its middle.
+    """Draw the training loss of every step and, over it, each epoch's mean at the epoch's middle.
 
     The steps are cut into at most `strokes` stretches of equal length, and each is drawn from
     its lowest loss to its highest: no spike is lost, and the axis says how many steps share a

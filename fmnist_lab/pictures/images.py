@@ -1,6 +1,6 @@
 """Pictures of the data: its images, their pixels and their classes.
 
-Images are drawn dark on white; on a dark page they stay so (class "dark-light" of the cell).
+Images are drawn dark on white, also on a dark page (class "dark-light" of the cell).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def gallery(
 ) -> Axes:
     """Draw images in a grid, row by row, each over its caption.
 
-    images: (n, 784) or (n, height, width), 0 drawn white and 1 black; `captions`: none or one an
+    images: (n, 784) or (n, height, width), 0 drawn white and 1 black; `captions`: none or one per
     image, of one line or more; `rows`: labels of the rows.
     """
     tiles = np.asarray(images, float)
@@ -82,9 +82,9 @@ def class_means(fashion: Data) -> Axes:
 
 
 def look_alikes(fashion: Data, pairs: pd.DataFrame) -> Axes:
-    """Show the closest pairs of a test image, at the left, and a training image.
+    """Show the closest pairs of a test image, on the left, and a training image.
 
-    `pairs`: as `facts.neighbors.close_pairs` returns them, with a column for either's label.
+    `pairs`: as `facts.neighbors.close_pairs` returns them, with a column for each one's label.
     """
     closest = pairs.head(PAIRS)
     left = fashion.test_images[closest["first"].tolist()].view(-1, 28, 28)
@@ -95,7 +95,7 @@ def look_alikes(fashion: Data, pairs: pd.DataFrame) -> Axes:
 
 
 def contradicted(fashion: Data, validation: Tensor, votes: Tensor) -> Axes:
-    """Show the first images whose neighbours all carry one label that is not their own.
+    """Show the first images whose neighbours all have the same label, but not theirs.
 
     `validation`: (n,) indices; `votes`: (n, k) their neighbours' labels.
     """

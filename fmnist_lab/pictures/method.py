@@ -1,4 +1,4 @@
-"""Pictures of the book's method: what a seed changes, when patience ends, how a verdict falls."""
+"""Pictures of the book's method: what a seed changes, when patience ends, how a verdict is made."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PARTS = {"validation_accuracy": "validation images", "test_accuracy": "test imag
 
 
 def spread(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw each run's accuracy as points above the mean of all, seed by seed.
+    """Draw each run's accuracy in points above the mean of all, seed by seed.
 
-    `frame` holds one configuration, a row per run. The grey band is what would not matter.
+    `frame` has one configuration, a row per run. The grey band is what would not matter.
     """
     ax = style.axes(ax)
     ax.axhspan(-100 * MATERIAL, 100 * MATERIAL, color=BAND, lw=0, zorder=0)
@@ -49,8 +49,8 @@ def luck(
 ) -> Axes:
     """Draw how far the best of k identical configurations lies above their mean, for k to `most`.
 
-    accuracies: (n,) fractions, one a seed. The line follows from their standard deviation; a dot
-    is the runs' own answer, for which as many are needed. `marked` is the k to look at.
+    accuracies: (n,) fractions, one per seed. The line follows from their standard deviation; a dot
+    is the runs' own answer, which needs k runs. `marked` is the k to look at.
     """
     ax = style.axes(ax)
     values = 100 * np.asarray(accuracies, float)
@@ -76,7 +76,7 @@ def luck(
 def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
     """Draw which streams a seed's luck comes from, a row per stream or several together.
 
-    A mark is a part's share of the variance with its 95 % interval, of `facts.parts_of_luck`.
+    A mark is a part's share of the variance with its 95 % interval, from `facts.parts_of_luck`.
     """
     names = list(next(iter(found.values())).index)
     ax = style.axes(ax, width=style.PAGE)
@@ -91,7 +91,7 @@ def parts_of_luck(found: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> 
 
 
 def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
-    """Draw what the rule says of examples: differences in points, one a seed; "above" is claimed.
+    """Draw the rule's verdicts on examples: differences in points, one per seed; claimed: "above".
 
     A row per example: its mean with the 95 % interval, and the verdict on it.
     """
@@ -109,10 +109,10 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
 
 
 def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw differences of bfloat16 from float32, a row per network of `facts.precision`.
+    """Draw how bfloat16 differs from float32, a row per network of `facts.precision`.
 
     A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
-    one-sided tests at 5 % show equivalence where the bar lies inside (Lakens 2017).
+    one-sided tests at 5 % show equivalence where the bar lies inside it (Lakens 2017).
     """
     ax = style.effects(list(results.index), 0.8, "bfloat16 minus float32, accuracy (points)", ax)
     for row, (_, found) in enumerate(results.iterrows()):
@@ -124,11 +124,11 @@ def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw what another device changes beside what another seed does, a row of `facts.again` each.
+    """Draw what another device changes beside what another seed does, a row per `facts.again`.
 
-    Both are standard deviations in points, on a log axis: a circle of the differences between two
-    runs of one seed, a diamond of the accuracies of several seeds. A row is wide where the seed
-    decides, and short where the device is as good as another seed.
+    Both are standard deviations in points, on a log axis: circles for the differences between two
+    runs of one seed, diamonds for the accuracies of several seeds. A row is wide where the seed
+    matters more, and short where another device changes as much as another seed.
     """
     ax = style.axes(ax, width=style.PAGE, height=0.32 * len(results) + 1)
     marks = {"sd": ("o", "another device, same seed"), "sd of seeds": ("D", "another seed")}
@@ -147,7 +147,7 @@ def scatters(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def epochs_trained(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     """Draw how many epochs the runs of the report's settings trained, a row per setting.
 
-    The settings are those that claim C4 is judged by; a setting without a run has an empty row.
+    The settings are those that claim C4 is judged on; a setting without a run has an empty row.
     """
     arms = dict.fromkeys(arm for part in CLAIMS["C4"].parts for arm in part.arms)
     evidence = Evidence(runs.values())

@@ -13,15 +13,15 @@ from fmnist_lab.runs.predictions import Predictions
 from .images import SHOWN, gallery
 from .style import COLORS, INK, axes, interval, legend, percent, rows
 
-DARK = 0.515  # share above which numbers are white: there black and white both have 4.5 : 1
+DARK = 0.515  # share above which numbers are white: at it, black and white both have 4.5 : 1
 
 
 def matrix(
     counts: npt.ArrayLike, *, across: str = "predicted class", ax: Axes | None = None
 ) -> Axes:
-    """Draw a (10, 10) matrix of counts, true classes down: shades are the share of a row's sum.
+    """Draw a (10, 10) matrix of counts, a row per true class; shades are shares of the row's sum.
 
-    The shade grows with the root of the share, or nothing would be seen beside the diagonal.
+    The shade grows with the root of the share; otherwise only the diagonal would be visible.
     """
     table = np.asarray(counts, float)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)

@@ -1,4 +1,4 @@
-"""Settings side by side: what each ended at, as dots or along an axis."""
+"""Settings side by side: where each ended, as dots or along an axis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dots(
 ) -> Axes:
     """Draw every run as a dot, and each setting's mean with its 95 % interval.
 
-    Settings stand side by side in the frame's order, numbers rising; one of fewer than `FEWEST`
+    Settings are side by side in the frame's order, numbers rising; one with fewer than `FEWEST`
     seeds has no interval. `backdrop` runs are drawn in grey. `best`: the settings that a claim of
     the report calls best, by its id; a band marks them.
     """
@@ -77,7 +77,7 @@ def along(
 ) -> Axes:
     """Draw every run at its value of `by` on a logarithmic axis, and a line through the means.
 
-    The axis is linear if a value is 0, which a logarithmic one cannot show.
+    The axis is linear if a value is 0, which a logarithmic axis cannot show.
     A run's marker says how it ended (`ENDS`): one that hit the cap on epochs was still improving.
     `backdrop` runs are drawn in grey.
     """
@@ -107,8 +107,8 @@ def along(
 def rates(frame: pd.DataFrame, *, by: str, ax: Axes | None = None) -> Axes:
     """Draw accuracy against learning rate, a line per value of `by`.
 
-    `frame` holds a row per run. A point is the mean over seeds, its bar reaches from the lowest
-    seed to the highest.
+    `frame` has a row per run. A point is the mean over seeds; its bar reaches from the lowest seed
+    to the highest.
     """
     ax = style.axes(ax)
     return style.name_lines(ax, by, rate_lines(frame, by, ax))
@@ -132,10 +132,10 @@ def rate_lines(frame: pd.DataFrame, by: str, ax: Axes) -> list[int]:
 def at_own_rates(name: str) -> list[Axes]:
     """Draw how much a study's comparison depends on its one learning rate, from published runs.
 
-    Left: accuracy against the rate, a line per setting, its chosen rate ringed and the study's own
-    dashed. Right, which names the settings and their rates: the means at the one rate, hollow, and
-    at the chosen ones, with 95 % intervals. What lies below the lowest mean is cut off; softmax
-    regression, far below, is left out.
+    Left: accuracy against the rate, a line per setting, with its chosen rate ringed and the study's
+    rate dashed. Right, with the settings and their rates named: the means at the study's rate,
+    hollow, and at the chosen ones, with 95 % intervals. What lies below the lowest mean is cut off;
+    softmax regression, far below, is left out.
     """
     first, tuned = study(name), study(f"{name}_retuned")
     assert tuned.tuned_by is not None
@@ -179,14 +179,14 @@ def roughness(
 ) -> Axes:
     """Draw the roughness of each run's validation loss (`measures.jolt`), both axes logarithmic.
 
-    A run's mark says how it ended; a line goes through the means of the values of `by`. A run of
+    A run's mark says how it ended; a line goes through the means for each value of `by`. A run of
     fewer than three epochs has no roughness.
     """
     tables = []
     for part in (Runs(runs), Runs(backdrop)):
         rough = [jolt(curve(run, "validation_loss")) for run in part]
         frame = part.table().assign(roughness=pd.Series(rough, dtype=float))
-        tables.append(frame[frame["roughness"] > 0])  # a logarithm's
+        tables.append(frame[frame["roughness"] > 0])  # a logarithmic axis needs that
     ax = along(tables[0], by=by, metric="roughness", backdrop=tables[1], ax=ax)
     values = sorted({value for part in tables for value in part[by]})
     ax.set_xticks(values, [label(value) for value in values])
@@ -195,7 +195,7 @@ def roughness(
 
 
 def reported(ax: Axes, accuracies: Sequence[float]) -> Axes:
-    """Mark accuracies (fractions) that the report prints, a dashed line each, named once."""
+    """Mark accuracies (fractions) that the report prints by dashed lines, named once."""
     for accuracy in accuracies:
         ax.axhline(accuracy, color="#595959", ls="--", lw=0.8)
     said = " and ".join(f"{100 * accuracy:.1f}" for accuracy in sorted(accuracies))
@@ -215,7 +215,7 @@ def beside_printed(
     """Draw runs beside the figures that a report prints, a row per measure; all are fractions.
 
     A circle is a run, the bar is where 95 % of single runs would fall (`FEWEST` runs or more), a
-    diamond is a printed figure. What is `centred` is drawn in points from the runs' mean.
+    diamond is a printed figure. If `centred`, all are drawn in points from the runs' mean.
     """
     height = 0.8 + (0.45 if centred else 0.75) * len(measured)
     ax = style.axes(ax, width=style.PAGE, height=height)
@@ -230,7 +230,7 @@ def beside_printed(
         for n, figure in enumerate(sorted(printed.get(name, ()))):
             place = 100 * figure - middle, row - 0.28
             ax.plot(*place, "D", color=COLORS[1], ms=6, zorder=3)
-            side = -1 if n == 0 else 1  # the lowest at the left, so that two do not overlap
+            side = -1 if n == 0 else 1  # the lowest on the left, so that two do not overlap
             text = {"ha": ("left", "right")[n == 0], "va": "center", "fontsize": 9}
             offset = {"xytext": (6 * side, 0), "textcoords": "offset points"}
             ax.annotate(f"{100 * figure:.4g}", place, **text, **offset)

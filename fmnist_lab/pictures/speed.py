@@ -1,4 +1,4 @@
-"""How fast the trainer is beside others, drawn."""
+"""Pictures of how fast the trainer is compared with others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from .style import COLORS, panels, rows
 
 OURS = "ours"
-FLOORS = {"products": "-", "adam": ":"}  # trainer -> line style; the only ones that are no trainers
+FLOORS = {"products": "-", "adam": ":"}  # name -> line style; the others train
 
 
 def order(frame: pd.DataFrame) -> list[str]:
-    """Return the labels of the trainers, from fast to slow: by the mean rank in their workloads."""
+    """Return the trainers' labels, from fast to slow, by their mean rank over their workloads."""
     trainers = frame[~frame["floor"]]
     ranks = trainers.groupby("workload")["seconds"].rank()
     return list(ranks.groupby(trainers["label"]).mean().sort_values(kind="stable").index)
@@ -32,11 +32,11 @@ def number(value: float) -> str:
 
 
 def speed(frame: pd.DataFrame, *, columns: int = 2) -> list[Axes]:
-    """Draw seconds an epoch by trainer on a log axis, a panel per workload; return the panels.
+    """Draw seconds per epoch by trainer on a log axis, a panel per workload; return the panels.
 
-    `frame` is a table of `facts.benchmark.medians`. Every trainer has a circle, ours a filled
-    diamond, at the median, on a line from its fastest epoch to its slowest, and how many times our
-    time it takes; lines mark the floors. Nothing measured is an empty picture.
+    `frame` is a table of `facts.benchmark.medians`. Every trainer has a circle (ours a filled
+    diamond) at the median, on a line from its fastest epoch to its slowest, and a number: how many
+    times our time it takes. Lines mark the floors. If nothing was measured, the picture is empty.
     """
     workloads = list(frame["workload"].unique())
     columns = max(1, min(columns, len(workloads)))
@@ -81,5 +81,5 @@ def panel(measured: pd.DataFrame, names: list[str], ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_title(measured["title"].iloc[0], fontsize=11)
-    ax.set_xlabel("seconds an epoch", fontsize=10)
+    ax.set_xlabel("seconds per epoch", fontsize=10)
     ax.tick_params(labelsize=10)

@@ -25,18 +25,18 @@ from fmnist_lab.runs.run import Run
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.verdicts.statistics import MATERIAL
 
-# Okabe & Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
+# Okabe & Ito (2008), "Color Universal Design": distinct with any kind of colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BACKDROP = "#B0B0B0"
 SAID = "#F5D9A8"  # behind what the report says
-BAND = "#EDEDED"  # what lies within it is too small to matter
+BAND = "#EDEDED"  # what lies in it is too small to matter
 MEAN: dict[str, Any] = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect with its interval
 # What is written on a fill that keeps its colour on a dark page.
 INK = {"dark": "#010101", "light": "#FEFEFE"}
-# Colours on a dark page, by those on a light one: lines with at least 4.5 : 1 on its #121212, grey
-# and pale areas as far from the background as they were. What is not here stays as it is.
+# Colours on a dark page, by those on a light one: lines have at least 4.5 : 1 on its #121212; grey
+# and pale areas are as far from the background as before. Colours not listed stay the same.
 DARK = {
     "#FFFFFF": "#121212",
     "#000000": "#D8D8D8",
@@ -57,14 +57,14 @@ DARK = {
     "#F5D9A8": "#5A4418",
 }
 Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
-# Where a legend stands.
+# Where a legend is placed.
 ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}
 BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
-# Matplotlib's own, on every machine: room is measured with it. It is wider than those of pages.
+# Matplotlib's own, on every machine: it measures room. It is wider than the fonts of pages.
 FONT = "DejaVu Sans"
 PAGE = 7.0  # inches: the width of a page's text
 TELEPHONE = 5.0  # at three quarters of its size, a telephone is as wide
-FEWEST = 3  # runs that an interval is drawn of: that of two reaches 9 standard errors either way
+FEWEST = 3  # runs that an interval needs: with two it reaches 9 standard errors either way
 # How a run ended, as `Run.stopped_by` says it: its marker and its entry in the legend.
 ENDS = {
     "patience": ("o", "stopped by patience"),
@@ -98,8 +98,8 @@ NAMES = {
     "train_loss": "training loss",
     "gap": "training minus validation (points)",
     "learning_rate": "learning rate",
-    "batch_size": "batch size (images a step)",
-    "width": "width (neurons a hidden layer)",
+    "batch_size": "batch size (images per step)",
+    "width": "width (neurons per layer)",
     "depth": "hidden layers",
     "loss": "loss function",
     "best_epoch": "best epoch",
@@ -111,7 +111,7 @@ NAMES = {
 def paged(svg: str) -> str:
     """Return one of Matplotlib's SVG pictures with its text in the font of the reader's system.
 
-    The book's theme takes that one too (`system-ui`).
+    The book's theme uses that font too (`system-ui`).
     """
     return svg.replace(f"'{FONT}'", "system-ui")
 
@@ -120,7 +120,7 @@ def dark(svg: str) -> str:
     """Return one of Matplotlib's SVG pictures in the colours of a dark page; images stay."""
     colors = {light.lower(): other.lower() for light, other in DARK.items()}
     recolored = re.sub(r"#[\da-f]{6}\b", lambda found: colors.get(found[0], found[0]), svg)
-    # Matplotlib leaves out the fill of what is black.
+    # Matplotlib writes no fill for what is black.
     return recolored.replace("<svg ", f'<svg fill="{DARK["#000000"].lower()}" ', 1)
 
 
@@ -134,19 +134,19 @@ def panels(
 ) -> list[Axes]:
     """Return `count` Axes in `rows` equal rows, in the book's style; sizes are in inches.
 
-    One is as wide as a telephone shows, several are as wide as a page, unless `width` says so.
+    One is as wide as a telephone shows, several are as wide as a page, unless `width` is given.
     `shared`: Matplotlib's `sharex` and `sharey`.
 
-    In a notebook pictures are vectors, and pixels beside them. The style stays on: a temporary one
-    would also take back the notebook's interactive mode, which Matplotlib sets up with the first
-    figure, and show no other.
+    A notebook gets pictures as vectors and as pixels. The style stays on: a temporary one would
+    also undo the notebook's interactive mode, which Matplotlib sets up with the first figure, and
+    no further figure would be shown.
     """
     plt.rcParams.update(STYLE)
     size = width or (TELEPHONE if count == 1 else PAGE), height
     _, drawn = plt.subplots(rows, count // rows, figsize=size, squeeze=False, **shared)
-    # Only now: a notebook's backend comes, and with its own format, with the first figure.
+    # Only now: a notebook's backend, with its own format, is loaded with the first figure.
     if inline := sys.modules.get("matplotlib_inline.backend_inline"):
-        # Crisp on every screen, and pixels for who shows no vectors.
+        # Crisp on every screen, with pixels for programs that show no vectors.
         inline.set_matplotlib_formats("svg", "png")
     return list(drawn.flat)
 
@@ -168,16 +168,16 @@ def look(n: int) -> dict[str, Any]:
 
 
 def looks(by: str, values: Iterable[Any]) -> dict[Any, dict[str, Any]]:
-    """Return the look of each value of a hyperparameter: its own in every picture.
+    """Return the look of each value of a hyperparameter, the same in every picture.
 
-    The values of the published study come first, so that a part of them keeps its looks.
+    The values of the published study come first, so that some of them alone keep their looks.
     """
     known = in_order(STUDIES[by].values) if by in STUDIES else []
     return {value: look(n) for n, value in enumerate(dict.fromkeys([*known, *values]))}
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:
-    """Return values, each once: numbers in rising order, names as they come."""
+    """Return the distinct values: numbers in rising order, names as they come."""
     unique = list(dict.fromkeys(values))
     return sorted(unique) if all(isinstance(value, Real) for value in unique) else unique
 
@@ -195,7 +195,7 @@ def effects(
     ax: Axes | None,
     margin: float = 100 * MATERIAL,
 ) -> Axes:
-    """Return Axes with a named row for each effect, zero, and the band of what does not matter."""
+    """Return Axes with a named row per effect, a line at zero and the band of what is too small."""
     ax = axes(ax, width=PAGE, height=height * len(names) + 1)
     ax.axvspan(-margin, margin, color=BAND, lw=0, zorder=0)
     ax.axvline(0, color="black", lw=1)
@@ -206,7 +206,7 @@ def effects(
 
 
 def interval(ax: Axes, at: npt.ArrayLike, ends: Ends, *, across: bool = False, **how: Any) -> None:
-    """Draw marks with bars between their ends; `at` is where they stand, or lie, `across`.
+    """Draw marks with bars between their ends, placed at `at`; bars lie flat if `across`.
 
     Bars without finite ends are left out.
     """
@@ -235,7 +235,7 @@ def legend(ax: Axes) -> None:
 def name_lines(ax: Axes, by: str, seeds: Sequence[int]) -> Axes:
     """Return `ax` with its lines named beside it, in the order of their ends, the highest first.
 
-    The lines are settings of `by`; `seeds`: how many runs each of them rests on, as drawn.
+    The lines are settings of `by`; `seeds`: how many runs each has, in the order drawn.
     """
     lines, names = ax.get_legend_handles_labels()
     if by in NAMES and lines:

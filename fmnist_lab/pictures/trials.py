@@ -14,11 +14,11 @@ from fmnist_lab.verdicts.measures import ACCURACY
 
 from .style import NAMES, axes, grouped, label, looks, panels, percent
 
-SHOWN = 0.06  # of accuracy below the best: what loses more with its first trial rises out of sight
+SHOWN = 0.06  # of accuracy below the best: what starts lower is out of sight at first
 
 
 def budgets(tuned: Mapping[str, Iterable[Run]]) -> list[Axes]:
-    """Draw `budget` for several hyperparameters side by side: the runs of each, by its name."""
+    """Draw `budget` for several hyperparameters side by side, from each one's runs by its name."""
     drawn = panels(len(tuned), sharey=True)
     for ax, (by, runs) in zip(drawn, tuned.items(), strict=True):
         budget(runs, by=by, ax=ax)
@@ -27,7 +27,7 @@ def budgets(tuned: Mapping[str, Iterable[Run]]) -> list[Axes]:
 
 
 def budget(runs: Iterable[Run], *, by: str, ax: Axes | None = None) -> Axes:
-    """Draw the best validation accuracy to expect of a number of trials, a line per value of `by`.
+    """Draw the best validation accuracy to expect from n trials, a line per value of `by`.
 
     A trial is one of the runs, drawn at random: a learning rate of the grid, at one seed.
     """

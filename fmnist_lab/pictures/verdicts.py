@@ -18,7 +18,7 @@ from fmnist_lab.verdicts.specifications import AGREEING, curves
 
 from .style import COLORS, INK, MARKERS, MEAN, PAGE, axes, effects, interval, legend, percent, rows
 
-# Fill and text of a verdict's word in a picture: Okabe & Ito's colours, told apart in grey as well.
+# Fill and text of a verdict's word in a picture: Okabe & Ito's colours, distinct in grey as well.
 LOOKS: dict[Name, tuple[str, str]] = {
     "supported": ("#0072B2", "white"),
     "supported but size open": ("#56B4E9", INK["dark"]),
@@ -33,10 +33,10 @@ COLUMNS = ("Claim", "The report says", "We measured", "Verdict and why")
 
 
 def two_looks(found: Mapping[str, Judgement], ax: Axes | None = None) -> Axes:
-    """Draw the tests that a second look was fixed for, open in the first, a row each.
+    """Draw the tests that the first look left open and a second was fixed for, a row per test.
 
     A mark is an estimate with its 95 % interval, in units of the smallest effect that matters; a
-    second look that is still to come has none.
+    second look still to come has none.
     """
     names: list[str] = []
     ends: dict[str, list[tuple[float, float, float]]] = {"first look": [], "second look": []}
@@ -60,9 +60,9 @@ def two_looks(found: Mapping[str, Judgement], ax: Axes | None = None) -> Axes:
 
 
 def specifications(ax: Axes | None = None) -> Axes:
-    """Draw what the specifications of each verdict say: a row a verdict, a colour a word.
+    """Draw what each verdict's specifications say: a row per verdict, a colour per word.
 
-    The line is where a verdict ceases to be fragile; what a fragile one hangs on stands beside it.
+    A verdict left of the line is fragile; the choice it depends on most is named beside it.
     """
     found = {" ".join(key): curve for key, curve in curves().items()}
     ax = axes(ax, width=PAGE, height=0.24 * len(found) + 1.2)
@@ -86,10 +86,10 @@ def specifications(ax: Axes | None = None) -> Axes:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Judgements as a page shows them: one table that scrolls in a box of its own.
+    """Judgements as a page shows them: a table that scrolls in its own box.
 
-    The part that decided a verdict, its numbers and the reason stand beside it; on the page each
-    row links to the figure that shows it. A terminal gets the verdicts alone.
+    Beside a verdict are the part that decided it, its numbers and the reason; on the page each row
+    links to the figure that shows it. A terminal gets the verdicts alone.
     """
 
     found: Mapping[str, Judgement]
@@ -119,7 +119,7 @@ class Log:
 
 
 def scrolling(label: str, columns: Sequence[str], rows: Iterable[str]) -> str:
-    """Return a table as HTML that scrolls in a box of its own, from its rows as HTML."""
+    """Return a table as HTML that scrolls in its own box, from its rows as HTML."""
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     # A region that scrolls must be reachable by keyboard (WCAG 2.1, criterion 2.1.1).
     return (
@@ -146,7 +146,7 @@ class Wall(Ledger):
 
 
 def tile(item: Judgement) -> str:
-    """Return a claim's tile as HTML: its id, and a mark for its verdict as run and as claimed."""
+    """Return a claim's tile as HTML: its id and a mark for each of its verdicts."""
     marks, words = [], []
     for how, answer in item.answers.items():
         name = answer.name.replace(" ", "-")

@@ -68,7 +68,7 @@ def test_a_file_that_holds_no_such_results_is_refused_in_a_sentence(text, tmp_pa
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         benchmark.read(str(path))
-    assert str(caught.value) == f"{path} holds no results of schema 1: `python -m benchmarks`."
+    assert str(caught.value) == f"{path} has no results of schema 1: run `python -m benchmarks`."
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -36,7 +36,7 @@ ABOVE = "yours is above. (1) It is training. (2) Other images."
 def test_a_number_is_placed_among_the_runs_and_explained_where_it_is_outside(
     accuracy, shown, lower, verdict
 ):
-    span = "Of single runs 95 % fall from 86.00 to 90.00 %"
+    span = "95 % of single runs fall from 86.00 to 90.00 %"
     assert ONE.place(accuracy) == f"{shown} % is higher than {lower} of 4 runs. {span}: {verdict}"
 
 
@@ -62,8 +62,8 @@ def test_a_setting_without_runs_is_refused_in_one_sentence(name, images):
     with pytest.raises(ConfigError) as fault:
         expected(name, images)
     assert str(fault.value) == (
-        f"no runs of '{name}' tell of '{images}' images: `python -m fmnist_lab expect` lists what "
-        "there is."
+        f"there are no runs of '{name}' on '{images}' images: `python -m fmnist_lab expect` lists "
+        "what there is."
     )
 
 
@@ -114,8 +114,8 @@ def test_the_command_lists_every_setting(capsys):
     [
         (["tensorflow", "many"], "accuracy is 'many'; it must be a number from 0 to 100."),
         (["tensorflow", "880"], "accuracy is 880; it must be a number from 0 to 100."),
-        (["tensorflw", "88"], "no runs of 'tensorflw' tell of 'test' images: "),
-        (["tensorflow", "88", "--images", "validation"], "no runs of 'tensorflow' tell of 'valid"),
+        (["tensorflw", "88"], "there are no runs of 'tensorflw' on 'test' images: "),
+        (["tensorflow", "88", "--images", "validation"], "there are no runs of 'tensorflow' on '"),
     ],
 )
 def test_the_command_answers_what_it_cannot_use_in_one_sentence(words, said, capsys):

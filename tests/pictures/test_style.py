@@ -123,4 +123,4 @@ def test_names_lie_on_no_line_and_nothing_of_them_is_cut_off(count):
 def test_the_heading_says_what_is_compared_and_how_many_seeds_there_are(seeds, heading, names):
     ax = named({1: [0.1, 0.2], 2: [0.8, 0.9]}, seeds)
     assert entries(ax) == names
-    assert ax.get_title("left") == f"width (neurons a hidden layer), {heading}"
+    assert ax.get_title("left") == f"width (neurons per layer), {heading}"

@@ -14,7 +14,7 @@ const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt
 /** @param {number} value a fraction */
 const percent = (value) => (100 * value).toFixed(2);
 
-/** A number in per cent, or up to 1 a fraction, as a fraction; NaN for what is none. */
+/** A number in per cent, or up to 1 a fraction, as a fraction; NaN for anything else. */
 /** @param {string} text */
 function fraction(text) {
   const value = text.trim() === "" ? NaN : Number(text.trim().replace(/\s*%$/, "").replace(",", "."));
@@ -25,14 +25,14 @@ function fraction(text) {
 function place(one, value) {
   const side = value > one.high ? "above" : value < one.low ? "below" : "inside";
   const lower = one.runs.filter((run) => run < value).length;
-  const said = `${percent(value)} % is higher than ${lower} of ${one.runs.length} runs. Of single runs
-    95 % fall from ${percent(one.low)} to ${percent(one.high)} %: yours is ${side}`;
+  const said = `${percent(value)} % is higher than ${lower} of ${one.runs.length} runs. 95 % of single
+    runs fall from ${percent(one.low)} to ${percent(one.high)} %: yours is ${side}`;
   return side === "inside"
     ? [`${said}, an ordinary run.`]
     : [`${said}.`, ...one.reasons[side]];
 }
 
-/** A circle a run, a bar where 95 % fall, a diamond for yours. */
+/** One circle per run, a bar where 95 % fall, a diamond for yours. */
 /** @param {Expected} one @param {number} value */
 function picture(one, value) {
   const numbers = [...one.runs, one.low, one.high, ...(Number.isNaN(value) ? [] : [value])];
@@ -49,8 +49,8 @@ function picture(one, value) {
     parts.push(`<path d="M${at} 20l7 7l-7 7l-7 -7z"/>
       <text class="yours" x="${at}" y="14" text-anchor="${anchor}">yours, ${percent(value)} %</text>`);
   }
-  return `<svg viewBox="0 0 340 92" role="img" aria-label="A circle a run, a bar where 95 % of
-    single runs fall, a diamond for your number.">${parts.join("")}</svg>`;
+  return `<svg viewBox="0 0 340 92" role="img" aria-label="One circle per run, a bar where 95 %
+    of single runs fall, a diamond for your number.">${parts.join("")}</svg>`;
 }
 
 class Expectation {
@@ -91,7 +91,7 @@ class Expectation {
     return /** @type {HTMLInputElement} */ (this.place.querySelector(`[name="${name}"]`));
   }
 
-  /** Offers the images that the setting's runs were asked about. */
+  /** Offers the kinds of images that the setting's runs were measured on. */
   offer() {
     const [setting, images] = [this.control("setting"), this.control("images")];
     const before = images.value;
@@ -105,7 +105,7 @@ class Expectation {
     const one = this.known.find(({ name, images: of }) => name === setting.value && of === images.value);
     const value = fraction(accuracy.value);
     /** @type {string[]} */
-    let [said, ...reasons] = one ? place(one, value) : ["No published runs have the setting of this address: choose one."];
+    let [said, ...reasons] = one ? place(one, value) : ["No published runs have the setting in this address: choose one."];
     if (one && Number.isNaN(value))
       [said, reasons] = [`accuracy is '${accuracy.value}'; it must be a number from 0 to 100.`, []];
     accuracy.toggleAttribute("aria-invalid", Number.isNaN(value));
@@ -123,5 +123,5 @@ if (where)
     .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
     .then((known) => new Expectation(where, known))
     .catch(() => {
-      where.textContent = "The published runs could not be loaded; the table below has where they end.";
+      where.textContent = "The published runs could not be loaded; the last table on this page shows where they end.";
     });

@@ -45,7 +45,7 @@ function heights(steps) {
   return steps.map((step) => (step == null ? NaN : (here += step) / DRAWN));
 }
 
-/** Draws every run's accuracy as a circle and the mean with its interval, a row a setting. */
+/** Draws every run's accuracy as a circle and the mean with its interval, one row per setting. */
 /** @param {Setting[]} shown */
 function dots(shown) {
   const values = shown.flatMap(({ mean, runs }) => [...mean, ...runs.map((run) => run.accuracy)]);
@@ -72,7 +72,7 @@ function dots(shown) {
   });
   const told = shown.map(({ mean }, i) => `${SIDES[i].toUpperCase()}: mean ${percent(mean[0])} %`);
   return `<svg viewBox="0 0 340 134" role="img" aria-label="Validation accuracy at the best epoch,
-    a circle a run. ${told.join("; ")}.">${parts.join("")}</svg>`;
+    one circle per run. ${told.join("; ")}.">${parts.join("")}</svg>`;
 }
 
 /** @param {Setting} setting @returns {Record<string, string>} */
@@ -98,7 +98,7 @@ const joined = (names) =>
   [names.slice(0, -1).join(", "), ...names.slice(-1)].filter(Boolean).join(" and ");
 
 /**
- * Says all that is wrong with a setting that no run has.
+ * Says everything that is wrong with a setting that no run has.
  * @param {string[]} fields @param {Setting[]} settings @param {string} wanted
  */
 function wrong(fields, settings, wanted) {
@@ -152,14 +152,14 @@ class Explorer {
       <div class="trainer-charts">
         <figure><figcaption><label>By epoch: <select name="metric">${metrics.join("")}</select></label>
           </figcaption><div data-part="curves"></div><p data-part="units"></p></figure>
-        <figure><figcaption>At the best epoch, a circle a run, means with 95 % intervals</figcaption>
+        <figure><figcaption>At the best epoch: one circle per run, means with 95 % intervals</figcaption>
           <div data-part="dots"></div></figure>
       </div>
       <div class="trainer-table" tabindex="0" role="region" aria-label="Both settings in numbers"></div>`;
   }
 
   /**
-   * Returns the setting that has a value of a field and otherwise the fewest changed, and which.
+   * Returns the setting that has a field's value and changes the fewest others, and which it changes.
    * @param {"a" | "b"} side @param {number} f @param {string} value
    */
   nearest(side, f, value) {
@@ -174,7 +174,7 @@ class Explorer {
     return { best, changed };
   }
 
-  /** Takes the setting that has the value chosen, and says what else that has changed. */
+  /** Takes the setting that has the chosen value, and says what else that changed. */
   /** @param {HTMLSelectElement} select */
   choose(select) {
     const { fields, settings } = this.published;
@@ -184,13 +184,13 @@ class Explorer {
     const [before, after] = [settings[this.chosen[side]].shown, settings[best].shown];
     const told = changed.map((g) => `${named(fields[g])} from ${before[g]} to ${after[g]}`);
     this.note = told.length
-      ? `No run has ${named(fields[f])} ${after[f]} and the rest as it was. Setting ${side.toUpperCase()} changed its ${joined(told)} too.`
+      ? `No run has ${named(fields[f])} ${after[f]} with the rest as it was. Setting ${side.toUpperCase()} also changed its ${joined(told)}.`
       : "";
     this.chosen[side] = best;
   }
 
   /**
-   * Lists what a field can be: first what was run with the rest as it is, then what was not.
+   * Lists a field's values: first those run with the rest as it is, then those that were not.
    * @param {"a" | "b"} side @param {number} f
    */
   options(side, f) {
@@ -208,7 +208,7 @@ class Explorer {
     return [...groups]
       .map(([others, lines]) =>
         others
-          ? `<optgroup label="not run with the rest as it is; changes ${others} too">${lines.join("")}</optgroup>`
+          ? `<optgroup label="not run with the rest as it is; also changes ${others}">${lines.join("")}</optgroup>`
           : lines.join(""),
       )
       .join("");
@@ -220,7 +220,7 @@ class Explorer {
     return `${sides.join("&")}&curve=${this.metric}`;
   }
 
-  /** Takes over what the address says, and names all in it that no run has: that is the start. */
+  /** Takes over what the address says; names what no run has and shows the start instead. */
   read() {
     const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     const { fields, settings } = this.published;
@@ -240,7 +240,7 @@ class Explorer {
       if (!["a", "b", "curve"].includes(name))
         faults.push(`The address names “${name}”; it can name a, b and curve.`);
     this.metric = Object.hasOwn(CURVES, metric) ? metric : "validation_accuracy";
-    this.note = faults.length ? `${faults.join(" ")} What is shown instead is where this page starts.` : "";
+    this.note = faults.length ? `${faults.join(" ")} The page shows what it starts with instead.` : "";
     this.show();
   }
 
@@ -253,7 +253,7 @@ class Explorer {
     const { a, b } = this.chosen;
     if (a === b) return "A and B are the same setting: choose another value for one of them.";
     const found = this.published.pairs[Math.max(a, b)][Math.min(a, b)];
-    if (!found) return "Fewer than three seeds in common: no difference can be told from luck.";
+    if (!found) return "A and B share fewer than three seeds: no difference can be told from luck.";
     const [seeds, ...values] = found;
     const turned = a < b ? values : [-values[0], -values[2], -values[1]];
     const [middle, low, high] = turned.map(signed);
@@ -282,7 +282,7 @@ class Explorer {
       kind: SIDES[i],
       lines: runs.map((run) => heights(run.curves[which])),
     }));
-    const alt = `${CURVES[this.metric]} by epoch, a line a run, a band from lowest to highest.`;
+    const alt = `${CURVES[this.metric]} by epoch, one line per run, with a band from lowest to highest.`;
     const options = { percent: this.metric.endsWith("accuracy"), alt };
     this.find('[data-part="curves"]').innerHTML = curves(groups, options);
     const kinds = new Set(shown.map(({ values }) => values[fields.indexOf("loss")]));
@@ -306,5 +306,5 @@ if (place)
     .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
     .then((published) => new Explorer(place, published))
     .catch(() => {
-      place.textContent = "The published runs could not be loaded; the table below has them all.";
+      place.textContent = "The published runs could not be loaded; the table below shows all of them.";
     });

@@ -1,4 +1,4 @@
-/** The table of all settings: a column's values filter it, a column's head sorts it. */
+/** The table of all settings: a column's values filter it, and its head sorts it. */
 
 const CHOSEN = 6; // columns that are hyperparameters; the others are what was measured
 

@@ -1,5 +1,5 @@
 /** Guesses: "Before you look" takes them, the figures and verdicts below show them beside what was
- * measured, and the book's last pages say how well they were made. They stay in this browser. */
+ * measured, and the appendix says how good they were. They stay in this browser. */
 
 /**
  * @typedef {{text: string, answer: number | string, unit?: string, digits?: number, low?: number,
@@ -13,7 +13,7 @@
  */
 
 const KEPT = "fmnist-lab guesses"; // in localStorage: guesses by page and question
-const SHOWN = "fmnist-lab shown"; // pages whose results are shown without a guess; "*" is all
+const SHOWN = "fmnist-lab shown"; // pages that show their results without a guess; "*" is all
 
 /** @template T @param {string} name @param {T} otherwise @returns {T} */
 function remembered(name, otherwise) {
@@ -97,7 +97,7 @@ class Guesses {
     /** @type {string[]} */
     const shown = remembered(SHOWN, []);
     const asked = page.questions.some((_, n) => this.said(n) !== undefined);
-    // Who follows a link to a figure came to see it.
+    // Anyone who follows a link to a figure came to see it.
     const wanted = () => document.getElementById(location.hash.slice(1));
     const came = Object.keys(page.figures).includes(wanted()?.id ?? "");
     if (!asked && !shown.includes("*") && !shown.includes(page.page) && !came) this.cover();
@@ -132,7 +132,7 @@ class Guesses {
         : `<span><input name="${n}" value="${said}" inputmode="decimal" autocomplete="off" size="6"> ${unit}</span>`;
       return `<label>${text} ${field}</label><p class="guess-said" data-said="${n}"></p>`;
     });
-    return `<p class="guess-lead">Or type them here: they stay in this browser, and are drawn beside what was measured.</p>
+    return `<p class="guess-lead">Or type them here: they stay in this browser and are drawn beside what was measured.</p>
       <div class="guess-fields">${fields.join("")}</div>
       <p class="guess-fault" role="alert" id="guess-fault"></p>
       <p class="buttons"><button type="submit" class="first">Guess</button>
@@ -162,7 +162,7 @@ class Guesses {
       this.all[this.key(n)] = { page: this.page.page, title: this.title, text, said, answer, unit, digits, options };
       taken++;
     });
-    if (!taken && !faults.length) faults.push("Nothing was guessed yet: fill in one field at least.");
+    if (!taken && !faults.length) faults.push("There is no guess yet: fill in at least one field.");
     const fault = /** @type {HTMLElement} */ (this.box.querySelector(".guess-fault"));
     fault.textContent = faults.join(" ");
     if (!taken) return;
@@ -202,7 +202,7 @@ class Guesses {
     }
   }
 
-  /** Covers the figures that answer, until the reader guesses or says "show me". */
+  /** Covers the figures that give answers, until the reader guesses or says "show me". */
   cover() {
     for (const name of Object.keys(this.page.figures)) {
       const figure = document.getElementById(name);
@@ -213,7 +213,7 @@ class Guesses {
         <p class="buttons"><button type="button">Show me</button></p>`;
       cover.querySelector("button")?.addEventListener("click", () => {
         this.reveal(this.page.page);
-        figure.tabIndex = -1; // the button is gone: the keyboard goes on from its figure
+        figure.tabIndex = -1; // the button is gone: the keyboard continues from its figure
         figure.focus();
       });
       figure.before(cover);
@@ -305,10 +305,10 @@ export function summed(guesses) {
   const high = ratios.filter((ratio) => ratio > 1).length;
   const off = median(ratios.map((ratio) => Math.max(ratio, 1 / ratio)));
   const parts = [];
-  if (options.length) parts.push(`Of ${counted(options.length, "choice")} you made ${right} right.`);
+  if (options.length) parts.push(`Of ${counted(options.length, "choice")}, you got ${right} right.`);
   if (ratios.length)
     parts.push(
-      `Of ${counted(ratios.length, "number")} ${high} ${high === 1 ? "was" : "were"} too high and ${ratios.filter((r) => r < 1).length} too low; half of them were off by a factor of ${off.toFixed(1)} or more.`,
+      `Of ${counted(ratios.length, "number")}, ${high} ${high === 1 ? "was" : "were"} too high and ${ratios.filter((r) => r < 1).length} too low; half of them were off by a factor of ${off.toFixed(1)} or more.`,
     );
   return { words: parts.join(" "), numbers, ratios };
 }
@@ -319,7 +319,7 @@ function calibration(place) {
   const all = remembered(KEPT, {});
   const guesses = Object.values(all);
   if (!guesses.length) {
-    place.innerHTML = `<p>You have not guessed yet. Every chapter begins with a box, <i>Before you look</i>: what you type there comes together here.</p>`;
+    place.innerHTML = `<p>You have not guessed yet. Every chapter begins with a box, <i>Before you look</i>: what you type there is collected here.</p>`;
     return;
   }
   const { words, numbers, ratios } = summed(guesses);
@@ -340,7 +340,7 @@ function calibration(place) {
   );
   place.innerHTML = `<p>${words}</p>
     ${ratios.length ? `<figure><figcaption>Your numbers as multiples of what was measured, in the order of the table</figcaption>
-      <svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="A dot a number you guessed. ${words}">${grid.join("")}${dots.join("")}</svg></figure>` : ""}
+      <svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="One dot per number you guessed. ${words}">${grid.join("")}${dots.join("")}</svg></figure>` : ""}
     <div class="guess-table" tabindex="0" role="region" aria-label="Your guesses"><table><thead><tr><th scope="col">question</th>
       <th scope="col">you said</th><th scope="col">it is</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>
     <p class="buttons"><button type="button">Forget all my guesses</button></p>`;

@@ -1,4 +1,4 @@
-/** On the page on method: luck, by drawing runs of two settings; and the rule, by moving a mean and
+/** On the page on method: luck, by drawing runs of two settings, and the rule, by moving a mean and
  * a spread until the verdict changes. */
 
 import { MARGIN, judge } from "./statistics.js";
@@ -14,7 +14,7 @@ const SYMBOLS = /** @type {Record<string, string>} */ ({
   "not supported": "\u2718\ufe0e",
   inconclusive: "?",
 });
-const WIDE = 340; // units of a drawing, about a CSS pixel each
+const WIDE = 340; // units of a drawing, each about one CSS pixel
 
 /** @param {number[]} values */
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -24,7 +24,7 @@ const signed = (value, digits = 2) => `${value < 0 ? "−" : "+"}${Math.abs(valu
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /**
- * Draws so many of the values, each anew from all.
+ * Draws `count` of the values, each from all of them.
  * @param {number[]} values @param {number} count
  */
 const sample = (values, count) =>
@@ -55,7 +55,7 @@ class Draws {
       <fieldset class="buttons"><legend>Runs of each in a draw</legend>${choices.join("")}</fieldset>
       <p class="buttons"><button type="button" class="first" data-act="once">Draw</button>
         <button type="button" data-act="often">Draw a hundred times</button>
-        <button type="button" data-act="again">Begin again</button></p>
+        <button type="button" data-act="again">Start again</button></p>
       <p role="status"></p><div data-part="runs"></div><div data-part="found"></div>`;
     place.addEventListener("click", (event) => {
       const act = /** @type {HTMLElement} */ (event.target).dataset.act;
@@ -73,7 +73,7 @@ class Draws {
 
   reset() {
     this.differences = Object.fromEntries(COUNTS.map((count) => [count, []]));
-    this.find("[role=status]").textContent = "Nothing is drawn yet.";
+    this.find("[role=status]").textContent = "Nothing has been drawn yet.";
     this.show([[], []]);
   }
 
@@ -93,12 +93,12 @@ class Draws {
     const of = count === 1 ? "" : `, means of ${count} runs`;
     this.find("[role=status]").textContent =
       `${times === 1 ? "" : "The last one: "}A ${a.toFixed(2)} %, B ${b.toFixed(2)} %${of}. ${winner}. ` +
-      `Of ${counted(all.length, "draw")} with ${counted(count, "run")} of each A won ${won} and B ${lost}.`;
+      `Of ${counted(all.length, "draw")} with ${counted(count, "run")} of each, A won ${won} and B ${lost}.`;
     this.show(drawn);
   }
 
   /**
-   * Draws all runs, those drawn filled, and how often which difference came out.
+   * Draws all runs, with the drawn ones filled, and how often each difference came out.
    * @param {number[][]} drawn
    */
   show(drawn) {
@@ -119,7 +119,7 @@ class Draws {
         parts.push(`<circle class="drawn${kind}" cx="${x(value)}" cy="${y}" r="4"/>`);
     });
     this.find('[data-part="runs"]').innerHTML = `<svg viewBox="0 0 ${WIDE} 84" role="img"
-      aria-label="Validation accuracy of all runs of A and B, a circle a run; those drawn last are filled.">${parts.join("")}</svg>`;
+      aria-label="Validation accuracy of all runs of A and B, one circle per run; those drawn last are filled.">${parts.join("")}</svg>`;
     this.find('[data-part="found"]').innerHTML = this.histogram();
   }
 
@@ -158,7 +158,7 @@ class Draws {
       const won = all.filter((d) => d < 0).length;
       return `${counted(count, "run")} of each: A won ${won} of ${all.length}`;
     });
-    return `<svg viewBox="0 0 ${WIDE} ${high}" role="img" aria-label="How often which difference was drawn. ${told.join("; ")}.">${parts.join("")}</svg>`;
+    return `<svg viewBox="0 0 ${WIDE} ${high}" role="img" aria-label="How often each difference was drawn. ${told.join("; ")}.">${parts.join("")}</svg>`;
   }
 }
 

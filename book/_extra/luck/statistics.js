@@ -1,5 +1,5 @@
-/** The rule by which a difference becomes a verdict, as the package has it (`verdicts.rules.decide`):
- * for one claim, "above", tested alone. Differences are in percentage points, one a seed. */
+/** The package's rule for turning a difference into a verdict (`verdicts.rules.decide`), for one
+ * claim, "above", tested alone. Differences are in percentage points, one per seed. */
 
 export const MARGIN = 0.3; // points: the smallest difference that matters
 const LEVEL = 0.05;

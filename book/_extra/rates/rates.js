@@ -1,6 +1,6 @@
 /** The first page's picture: accuracy by width and by depth, as the learning rate moves from the
- * report's, one for all, to each network's own. The ends were measured with seeds that chose no
- * rate; between them stand straight lines from one measured rate to the next. */
+ * report's, the same for all, to each network's own. Seeds that chose no rate measured the ends;
+ * between them, straight lines lead from one measured rate to the next. */
 
 /**
  * @typedef {{name: string, rates: [number, number], ends: number[][], path: number[][]}} Network
@@ -11,15 +11,15 @@ const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [340, 230, 40, 8, 10, 52];
 const LOW = 85; // per cent, below the lowest mean
 const HIGH = 91;
 const PANELS = /** @type {const} */ ({
-  width: { title: "Width: two layers of so many neurons", unit: "neurons" },
-  depth: { title: "Depth: so many layers of 2096 neurons", unit: "layers" },
+  width: { title: "Width: two layers of this many neurons", unit: "neurons" },
+  depth: { title: "Depth: this many layers of 2096 neurons", unit: "layers" },
 });
 
 /** @param {number} rate */
 const written = (rate) => rate.toExponential(2).replace(/\.?0+e/, "e");
 
 /**
- * Returns a network's rate and accuracy a share of the way (on a logarithmic axis) to its own rate.
+ * Returns a network's rate and accuracy at a share of the way (on a logarithmic axis) to its rate.
  * @param {Network} network @param {number} share 0 to 1
  */
 export function between({ rates: [first, own], ends: [[low], [high]], path }, share) {
@@ -73,10 +73,10 @@ function start(place, rates) {
     <p class="slider"><label for="rate-share">Learning rate</label>
       <span aria-hidden="true">the report’s for all</span>
       <input id="rate-share" type="range" min="0" max="100" value="0">
-      <span aria-hidden="true">its own for each</span></p>
+      <span aria-hidden="true">each its own</span></p>
     <p data-part="told"></p>
     <p class="note">Filled circles are means of seeds that chose no rate, with 95 % intervals. Hollow ones lie on
-      straight lines between measured rates. Dashed: where all began.</p>`;
+      straight lines between measured rates. Dashed: where the networks started.</p>`;
   /** @param {string} part @returns {HTMLElement} */
   const find = (part) => /** @type {HTMLElement} */ (place.querySelector(`[data-part="${part}"]`));
   const slider = /** @type {HTMLInputElement} */ (place.querySelector("input"));
@@ -90,7 +90,7 @@ function start(place, rates) {
       share === 0
         ? `At the report’s learning rate, ${written(rates.width[0].rates[0])} for all`
         : share === 1
-          ? "Each at a learning rate of its own"
+          ? "Each at its own learning rate"
           : `With each network ${slider.value} % of the way to its own learning rate`;
     const told = `${where}, the widths lie ${wide} points apart and the depths ${deep}.`;
     find("told").textContent = told;

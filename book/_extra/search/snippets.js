@@ -1,4 +1,4 @@
-/** What the search quotes of a page: its text, without lists of contents, buttons and links. */
+/** What the search quotes from a page: its text, without lists of contents, buttons and links. */
 {
   /** @type {{htmlToText(text: string, anchor?: string): string}} */
   // @ts-ignore: Sphinx's, of a script before this one

@@ -1,7 +1,7 @@
 /**
  * The package's method, small: a multilayer perceptron with ReLU, five losses, Adam.
  *
- * Everything is a flat Float32Array, a row an image. Weights of a layer have shape (in, out), the
+ * Everything is a flat Float32Array, one row per image. Weights of a layer have shape (in, out), the
  * transpose of PyTorch's: then each of the three products adds rows to rows (`addProduct`).
  * tests/test_page_scripts.py holds every loss and depth against fmnist_lab.training.
  */
@@ -260,7 +260,7 @@ export class Network {
   }
 
   /**
-   * Trains once on the images at `order`, a batch a turn; returns their score before each step.
+   * Trains once on the images at `order`, one batch per turn; returns their score before each step.
    * @param {Part} part
    * @param {Uint32Array} order
    * @param {{loss: string, batch_size: number, learning_rate: number}} settings

@@ -22,7 +22,7 @@ const LOSSES = {
   mae_probabilities: "MAE on probabilities",
 };
 
-/** Text fields, so that what cannot be read as a number can be named in the sentence about it. */
+/** Text fields, so that a sentence can name what cannot be read as a number. */
 const NUMBERS = {
   width: { label: "Width", value: "128", low: 1, high: 256, whole: true },
   batch_size: { label: "Batch size", value: "64", low: 1, high: 4000, whole: true },
@@ -83,7 +83,7 @@ const range = (values) => {
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /**
- * Reads the form; the faults say what is wrong with what, one sentence each.
+ * Reads the form; the faults say what is wrong, one sentence per field.
  * @param {HTMLFormElement} form
  */
 function read(form) {
@@ -113,7 +113,7 @@ function described({ loss, depth, width, seeds }) {
   return `${counted(seeds, "network")} (${shape}, ${name})`;
 }
 
-/** The panel: what the reader chose, what the worker has told so far. */
+/** The panel: what the reader chose, what the worker has reported so far. */
 class Panel {
   /** @param {HTMLElement} place */
   constructor(place) {
@@ -125,7 +125,7 @@ class Panel {
     this.state = "idle";
     /** @type {Settings | null} */
     this.settings = null;
-    this.start = 0; // counts trainings: a report about an earlier one is not heard
+    this.start = 0; // counts trainings: reports about earlier ones are ignored
     /** @type {EpochReport[][]} a seed's epochs */
     this.history = [];
     /** @type {{loss: string, history: EpochReport[][]} | null} */
@@ -137,7 +137,7 @@ class Panel {
       if (this.state === "running") this.tell({ kind: "pause" });
       else if (this.state !== "loading") this.go(false);
     });
-    // A button that is not of use now keeps the keyboard's focus, so it is not `disabled`.
+    // A button that has no effect now must keep the keyboard's focus, so it is not `disabled`.
     this.button("step").addEventListener("click", () => {
       if (!this.training) this.go(true);
     });
@@ -175,7 +175,7 @@ class Panel {
   /** Starts, continues or steps. @param {boolean} step */
   go(step) {
     if (this.state === "paused") {
-      this.enter("running", step ? "Training one epoch." : "Training goes on.");
+      this.enter("running", step ? "Training one epoch." : "Training continues.");
       this.tell({ kind: step ? "step" : "run" });
       return;
     }
@@ -235,13 +235,13 @@ class Panel {
     if (this.state === "running")
       this.find(".trainer-speed").textContent =
         `epoch ${Math.min(...this.history.map((h) => h.length)) + 1}, ` +
-        `${(Math.round(rate / 100) * 100).toLocaleString("en")} images a second`;
+        `${(Math.round(rate / 100) * 100).toLocaleString("en")} images per second`;
     this.find(".trainer-results").hidden = false;
     if (epochs.length) this.draw();
     if (look && look.seed === +this.shown.value) this.show(look);
   }
 
-  /** Says how far the seeds are apart at the last epoch that all still training have finished. */
+  /** Says how far apart the seeds are at the last epoch that all those still training finished. */
   summary() {
     const training = this.history.filter((epochs) => !epochs.at(-1)?.stopped_by);
     const common = Math.min(Infinity, ...training.map((epochs) => epochs.length));
@@ -254,7 +254,7 @@ class Panel {
     const epochs = low === high ? counted(low, "epoch") : `${low} to ${high} epochs`;
     const spread = Math.max(...accuracies) - Math.min(...accuracies);
     const apart =
-      last.length > 1 ? `: ${percent(spread)} points apart, from nothing but their seed` : "";
+      last.length > 1 ? `: ${percent(spread)} points apart, because of their seeds alone` : "";
     const classify = last.length === 1 ? "classifies" : "classify";
     return `After ${epochs}, ${counted(last.length, "network")} ${classify} ${range(accuracies)} of the validation images right${apart}.${this.learnedNothing(last)}`;
   }
@@ -263,7 +263,7 @@ class Panel {
   learnedNothing(last) {
     const lost = last.filter(({ validation }) => !(validation.accuracy > GUESSED)).length;
     if (!lost) return "";
-    const who = lost === last.length ? "That" : `For ${lost} of them that`;
+    const who = lost === last.length ? "That" : `For ${lost} of them, that`;
     return ` ${who} is no better than guessing, 10 %: at this learning rate nothing is learned yet.`;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Trains in a thread of its own: loads the images, gives each seed's network an epoch in turn,
+ * Trains in its own thread: loads the images, gives each seed's network an epoch in turn,
  * tells the page what happened every REPORT milliseconds and hears it every SLICE.
  */
 
@@ -21,7 +21,7 @@ import { CLASSES, INPUTS, Network, score, shuffled, softmax, uniform } from "./n
 /** @typedef {"loading" | "running" | "paused" | "finished" | "failed"} State */
 /**
  * @typedef {{start: number, state: State, error?: string, epochs: EpochReport[], rate: number,
- *   look?: Look}} Report `start` is that of the order it is about; rate in images trained a second
+ *   look?: Look}} Report `start` is that of the order it is about; rate in images trained per second
  */
 /** @typedef {{kind: "start", start: number, settings: Settings, step: boolean}} StartOrder */
 /** @typedef {{kind: "run" | "step" | "pause" | "stop"}} PlainOrder */
@@ -54,7 +54,7 @@ class Member {
   }
 
   /**
-   * Trains an epoch, a batch a turn.
+   * Trains for an epoch, one batch per turn.
    * @param {Part} train
    * @param {Part} validation
    * @returns {Generator<number, EpochReport, void>}
@@ -130,7 +130,7 @@ let news = [];
 /** @type {Generator<number, EpochReport, void> | null} */
 let current = null; // the epoch in progress, which a pause leaves where it is
 let working = false;
-let start = 0; // the page's number of the order; none after a stop, heard also while images load
+let start = 0; // the page's number of the order; none after a stop, which counts while images load too
 const turn = new MessageChannel(); // unlike a timer, lets messages in without a wait
 
 /** Fetches and unpacks the images. */
