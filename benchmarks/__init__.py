@@ -1,5 +1,5 @@
-"""How fast the trainer is beside what one would otherwise write or install: `python -m benchmarks`.
+"""How fast the trainer is, compared with what you might write or install: `python -m benchmarks`.
 
-Each trainer runs in a process of its own and trains the same work; exactly one works at a time,
-in turns. Not part of the installed package.
+Each trainer runs in its own process and does the same work; they take turns, exactly one at a
+time. Not part of the installed package.
 """

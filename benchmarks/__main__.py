@@ -18,11 +18,11 @@ from . import costs, measure
 from .trainers import FLOORS, ON_GPU, ROUNDED, SEEDS, SINGLE
 from .work import WORKLOADS, as_json, prepare
 
-BUSY = 0.5  # load of a machine above which something else is computing
+BUSY = 0.5  # load above which something else is computing on the machine
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure what the command line asks for; write the results as they come."""
+    """Measure what the command line asks for; write results as they come in."""
     trainers = list(SINGLE | SEEDS | ROUNDED | ON_GPU | FLOORS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="timed epochs of each (5)")
     parser.add_argument(
         "--limit", type=float, default=2.0, metavar="SECONDS",
-        help="slower epochs are cut to a share of their steps, and their time scaled (2)",
+        help="slower epochs are cut to a share of their steps, and their time scaled up (2)",
     )  # fmt: skip
     parser.add_argument(
         "--no-costs", action="store_true",
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def say(line: str) -> None:
-    """Report on stderr; what is asked for is in the file."""
+    """Report on stderr; the results are in the file."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.again loss width --device cuda
 
-Only runs that were published from another kind of device are trained, each once; interrupted, the
-same command goes on. What they reach is kept in `facts.equivalences.RESULTS`, which the chapter on
-method holds against what is published.
+Only published runs from another kind of device are trained, each once; after an interruption, run
+the same command to continue. What they reach is stored in `facts.equivalences.RESULTS`, which the
+chapter on method compares with what is published.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fmnist_lab.training import environment, trainer
 
 
 def elsewhere(studies: Iterable[str], here: str, least: int = 0) -> list[Run]:
-    """Return the published runs of those studies, `least` or wider, that another device trained."""
+    """Return the published runs of these studies, `least` wide or wider, from another device."""
     published = {run.config: run for run in read_published().values()}
     configs = dict.fromkeys(c for name in studies for c in STUDIES[name].configs())
     runs = [published[c] for c in configs if c in published and c.width >= least]
@@ -37,13 +37,13 @@ def elsewhere(studies: Iterable[str], here: str, least: int = 0) -> list[Run]:
 
 
 def entry(run: Run) -> dict[str, Any]:
-    """Return what is kept of a run."""
+    """Return what is stored about a run."""
     kept = {name: run.environment[name] for name in ("commit", "device", "torch", "finished")}
     return {"config": asdict(run.config), **kept, "epochs": run.epochs, "best": run.best}
 
 
 def write(entries: list[dict[str, Any]], path: Path) -> None:
-    """Write the results, an entry a line."""
+    """Write the results, one entry per line."""
     lines = ",\n".join(json.dumps(each) for each in entries)
     put(path, f"[\n{lines}\n]\n".encode())
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ConfigError as error:
         parser.error(str(error))
     except (OSError, ValueError, LookupError, TypeError) as error:
-        parser.error(f"{options.to} holds no results that could be added to: {error}")
+        parser.error(f"{options.to} has no results to add to: {error}")
     runs = elsewhere(options.studies, here, options.least)
     missing = [run.config for run in runs if run.config not in there]
     images = data.load(device)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.cluster
 
-trains ten seeds of 1 x 128 at batch 64 on one worker, then on both, and so on, and prints the
+trains ten seeds of 1 x 128 at batch 64 on one worker, then on both, alternately, and prints the
 medians and their ratio. The workers are warm: they have trained before. Needs the extra
 `[cluster]`, and two cores with nothing else to do.
 """
@@ -30,7 +30,7 @@ from fmnist_lab.sources import locate
 from fmnist_lab.sweeps.sweep import sweep
 
 SEEDS = 10
-START = 300.0  # seconds a process may take to start
+START = 300.0  # seconds that a process may take to start
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def throughputs(epochs: int, rounds: int) -> tuple[float, float]:
-    """Return the runs a second of one worker and of two, medians of alternating rounds."""
+    """Return the runs per second of one worker and of two, medians of alternating rounds."""
     from distributed import Client
 
     configs = [Config(batch_size=64, epochs=epochs, seed=seed) for seed in range(SEEDS)]
@@ -63,7 +63,7 @@ def throughputs(epochs: int, rounds: int) -> tuple[float, float]:
 
 
 def throughput(executor: Executor, configs: list[Config]) -> float:
-    """Return how many of these runs an executor trains a second; none of them is on record."""
+    """Return how many of these runs an executor trains per second; none is on record."""
     shutil.rmtree(records.home() / "runs", ignore_errors=True)
     started = time.perf_counter()
     sweep(configs, executor=executor, progress=False)

@@ -60,7 +60,7 @@ print(between - start, time.perf_counter() - between)
 def measure(
     repeats: int = 5, seeds: int = 10, epochs: int = 10, train_size: int = 48_000
 ) -> dict[str, Any]:
-    """Return all costs; the last three say how large the sweep is, run in turn and together."""
+    """Return all costs; the last three parameters set the size of a sweep, in turn and together."""
     imports: dict[str, list[float]] = {module: [] for module in IMPORTED}
     reading = []
     for _ in range(repeats):

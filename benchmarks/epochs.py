@@ -1,9 +1,9 @@
-"""The time of an epoch of each setting whose training times a verdict compares, in one sitting.
+"""The time of an epoch, in one sitting, of each setting whose training time a verdict compares.
 
     python -m benchmarks.epochs
 
 Recorded seconds depend on what else the machine did that day. Here all settings take turns on idle
-cores; a verdict multiplies their median by the epochs of each run (`verdicts.measures.SECONDS`).
+cores; a verdict multiplies their median by each run's epochs (`verdicts.measures.SECONDS`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROUNDS = 3
 
 
 def settings() -> Iterator[Config]:
-    """Yield what claims B4 and C3 compare, the latter in both precisions."""
+    """Yield the settings that claims B4 and C3 compare, C3's in both precisions."""
     for batch_size in BATCH_SIZE.values:
         yield replace(SMALL, batch_size=batch_size)
     for precision in ("float32", "bfloat16"):
@@ -37,7 +37,7 @@ def settings() -> Iterator[Config]:
 
 
 def seconds(config: Config, fashion: data.Data) -> float:
-    """Return how long one epoch with its validation takes, as a run records it."""
+    """Return how long one epoch takes, validation included, as a run records it."""
     with environment.threads(config):
         for epoch in trainer.train([replace(config, epochs=1)], fashion, keep=frozenset()):
             return epoch.finished[0].seconds
@@ -45,7 +45,7 @@ def seconds(config: Config, fashion: data.Data) -> float:
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, object]:
-    """Return the seconds of an epoch of every setting, one a round, and where they were taken."""
+    """Return the seconds of an epoch of every setting, one per round, and where they were taken."""
     fashion = data.load("cpu")
     found: dict[str, list[float]] = {}
     for n in range(rounds):

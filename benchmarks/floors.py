@@ -1,4 +1,4 @@
-"""What no trainer of these shapes does without: the matrix products, and Adam's update."""
+"""What every trainer of these shapes needs: the matrix products and Adam's update."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fmnist_lab.training.stack import Stack
 
 from .work import LEARNING_RATE, Timed, Work, wait
 
-Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # how, of what, into what
+Product = tuple[Callable[..., Tensor], Tensor, Tensor, Tensor]  # function, operands, result
 
 
 class Products(Timed):
     """The matrix products of an epoch alone, from buffers into buffers.
 
-    A step has, of each layer, the product forward and that of the weight gradient, and of each
-    but the first that of the inputs' gradient.
+    A step has, for each layer, the forward product and that of the weights' gradient and, for each
+    but the first, that of the inputs' gradient.
     """
 
     def __init__(self, work: Work):
@@ -46,7 +46,7 @@ def products(sizes: list[tuple[int, int]], batch: int, **kind: Any) -> list[Prod
     """Return the products of one step; `kind` is the operands' `dtype` and `device`."""
     forward: list[Product] = []
     backward: list[Product] = []
-    # Of a column and a row: broadcasting takes less than half the time of a matrix product.
+    # For a column and a row, broadcasting takes less than half the time of a matrix product.
     outer: Callable[..., Tensor] = torch.mul if batch == 1 else torch.mm
     for number, (inputs, outputs) in enumerate(sizes):
         shapes = (batch, inputs), (inputs, outputs), (batch, outputs)
@@ -66,7 +66,7 @@ class Adam(Timed):
         self.device = work.workload.device
         shape = 2, work.workload.parameters
         flat, gradient = torch.rand(shape, device=self.device).unbind()
-        # Of a stack, Adam asks for nothing but its parameters.
+        # Adam needs nothing from a stack but its parameters.
         stack = Stack(FashionClassifier(1, 0, 1, 1), 1, flat, flat, flat)
         self.step = list(optimizers.Adam(stack, Config()).step(flat, gradient, LEARNING_RATE))
 

@@ -20,7 +20,7 @@ from .work import LEAST, InTurn, Timed, Trainer, Work, Workload, loss, share
 class State(TypedDict):
     """What a trainer has done; a floor has no steps, parameters and loss."""
 
-    images: int  # an epoch of this trainer, of the workload's
+    images: int  # per epoch of this trainer, out of the workload's
     steps: int | None  # so far, of one network
     parameters: int | None  # of all networks
     loss: float | None  # now
@@ -42,8 +42,8 @@ class Host:
     def start(self, limit: float, images: int | None = None) -> State:
         """Build the trainer and warm it up; its epochs have `images`, or what fits in `limit` s.
 
-        How many fit is found by trying more and more: the first steps say little of the others,
-        as every epoch has costs that do not grow with it.
+        To find how many fit, it tries more and more: the first steps say little about the others,
+        because every epoch has costs that do not grow with it.
         """
         if images:
             return self.build(images)
@@ -79,7 +79,7 @@ class Host:
         }
 
     def epoch(self) -> tuple[float, float]:
-        """Train an epoch; return its seconds, and those of the processor."""
+        """Train an epoch; return its seconds and the processor's."""
         return timed(self.timed)
 
     def peak_bytes(self) -> int:
@@ -87,7 +87,7 @@ class Host:
         return self.timed.peak_bytes()
 
     def close(self) -> None:
-        """Let go of the trainer."""
+        """Release the trainer."""
         if hasattr(self, "timed"):
             self.timed.close()
             del self.timed
@@ -95,7 +95,7 @@ class Host:
 
 
 def timed(work: Timed) -> tuple[float, float]:
-    """Do the work of an epoch; return its seconds, and those of the processor."""
+    """Do the work of an epoch; return its seconds and the processor's."""
     processor, start = work.cpu_seconds(), time.perf_counter()
     work.epoch()
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Let a workload's trainers train in turns, check that they did the same, and keep the times."""
+"""Let a workload's trainers take turns, check that they did the same work, and keep the times."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ PACKAGES = (
     "fmnist-lab", "torch", "torchvision", "numpy", "scikit-learn", "skorch", "lightning", "keras",
     "jax",
 )  # fmt: skip
-# Losses after an epoch, or a share of one, differ by initial weights and order: scikit-learn and
-# Keras start from weights of their own (seen: a factor of 1.26 after 50 steps).
+# Losses after an epoch, or a share of one, depend on initial weights and order: scikit-learn and
+# Keras start from their own weights (seen: a factor of 1.26 after 50 steps).
 SAME_LOSS = 1.5
 
 Say = Callable[[str], None]
 
 
 class OtherWorkError(ValueError):
-    """A trainer that did not do the work of the workload; the message says how."""
+    """A trainer did not do the work of the workload; the message says in what way."""
 
 
 def head(repeats: int, limit: float, device: str = "cpu") -> dict[str, Any]:
-    """Return what a reader of the results needs to know of the machine and of the settings."""
+    """Return what a reader of the results needs to know about the machine and the settings."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -69,9 +69,9 @@ def head(repeats: int, limit: float, device: str = "cpu") -> dict[str, Any]:
 def measure(
     workload: Workload, names: Container[str], folder: Path, repeats: int, limit: float, say: Say
 ) -> Iterator[dict[str, Any]]:
-    """Yield after each round the times so far of the trainers `names` that take part.
+    """Yield, after each round, the times so far of the trainers in `names` that take part.
 
-    `folder` holds the data (`work.prepare`). A trainer that fails is named and left out.
+    `folder` contains the data (`work.prepare`). A trainer that fails is named and left out.
     """
     found: dict[str, Any] = {}
     left_out: dict[str, str] = {}
@@ -101,7 +101,7 @@ def measure(
                 continue
             about = {"label": entry.label, "what": entry.what, "floor": entry.floor}
             found[name] = {**about, **state, "seconds": [], "cpu_seconds": []}
-            say(f"  {entry.label}: {state['images']:,} of {workload.images:,} images an epoch")
+            say(f"  {entry.label}: {state['images']:,} of {workload.images:,} images per epoch")
         judge.close()
         for number in range(repeats):
             say(f"  round {number + 1} of {repeats}")
@@ -115,7 +115,7 @@ def measure(
 
 
 def describe(workload: Workload, cores: int) -> dict[str, Any]:
-    """Return a workload's part of the results before its first trainer; `cores` it really has."""
+    """Return a workload's part of the results before its first trainer; it has `cores` cores."""
     shape = {
         name: getattr(workload, name)
         for name in ("title", "depth", "width", "batch", "seeds", "precision")
@@ -132,7 +132,7 @@ def note(found: dict[str, Any], workload: Workload, seconds: float, cpu_seconds:
 
 
 class Judge:
-    """Knows the loss to expect: that of the expert's loop on the same images."""
+    """Knows what loss to expect: that of the expert's loop on the same images."""
 
     def __init__(self, workload: Workload, folder: Path):
         self.given = SINGLE["expert"], folder, replace(workload, seeds=1)
@@ -154,7 +154,7 @@ class Judge:
 
 
 def check(state: State, workload: Workload, expected: float) -> None:
-    """Raise `OtherWorkError` unless a trainer has the network, the steps and about the loss."""
+    """Raise `OtherWorkError` unless a trainer's network and steps are right and its loss about."""
     steps = -(-state["images"] // workload.batch)
     for what, wanted in (("parameters", workload.parameters * workload.seeds), ("steps", steps)):
         if state[what] != wanted:  # type: ignore[literal-required]

@@ -1,4 +1,4 @@
-"""The seeds of a workload shared out among processes, one a core."""
+"""The seeds of a workload shared out among processes, one per core."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Train as tutorials do, and publish what comes out: `python -m benchmarks.recipes`.
+"""Train as tutorials do, and publish the results: `python -m benchmarks.recipes`.
 
-Networks in PyTorch's own words, with the quirks that only a tutorial has. The seeds of a recipe
-train side by side: each layer holds the weights of S networks, which see batches of their own and
-learn nothing of each other. With one seed this is the loop of every tutorial.
+The networks use PyTorch's own layers, with the quirks that only tutorials have. The seeds of a
+recipe train side by side: each layer has the weights of S independent networks, each with its own
+batches. With one seed this is the loop of every tutorial.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PART = 1_000  # images evaluated at once
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold what a tutorial's page says of its training; a default is what most of them do."""
+    """Holds what a tutorial's page says about its training; defaults are what most of them do."""
 
     layers: tuple[int | float | str, ...]  # outputs, a fraction dropped, or "relu"
     optimizer: str  # "adam" or "sgd"
@@ -58,7 +58,7 @@ class Recipe:
         return cls(**given | {k: tuple(v) for k, v in given.items() if isinstance(v, list)})
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the numbers, as JSON has it."""
+        """Return what decides the numbers, as in JSON."""
         return {key: [*v] if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
 
@@ -74,12 +74,12 @@ class Linear(nn.Module):
 
 
 def weights(recipe: Recipe, inputs: int, outputs: int, draw: torch.Generator) -> list[Tensor]:
-    """Draw one network's initial weights (inputs, outputs) and biases (1, outputs) of a layer.
+    """Draw one network's initial weights (inputs, outputs) and biases (1, outputs) for a layer.
 
-    "pytorch": both uniform within 1 / sqrt(inputs), as `nn.Linear`. "xavier": weights uniform
-    within sqrt(2 * scale / (inputs + outputs)), as MXNet's `Xavier(magnitude=scale)`; 3 is Glorot's
-    (Glorot & Bengio 2010, equation 16), which Keras takes. "normal": of deviation `scale`. Without
-    PyTorch's, biases are zero.
+    "pytorch": both uniform within 1 / sqrt(inputs), as in `nn.Linear`. "xavier": weights uniform
+    within sqrt(2 * scale / (inputs + outputs)), as in MXNet's `Xavier(magnitude=scale)`; 3 is
+    Glorot's (Glorot & Bengio 2010, equation 16), which Keras uses. "normal": normal with standard
+    deviation `scale`. Except with "pytorch", biases are zero.
     """
     weight, bias = torch.empty(inputs, outputs), torch.zeros(1, outputs)
     if recipe.initial == "normal":
@@ -107,7 +107,7 @@ def network(recipe: Recipe, seeds: Sequence[int], inputs: int = 784) -> nn.Seque
 
 
 def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """Return PyTorch's own optimiser of the networks."""
+    """Return PyTorch's own optimiser for the networks."""
     if recipe.optimizer == "adam":
         return torch.optim.Adam(
             model.parameters(), recipe.learning_rate, eps=recipe.epsilon, fused=True
@@ -116,9 +116,9 @@ def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
-    """Train a recipe with these seeds, side by side on the CPU, and return what they gave.
+    """Train a recipe with these seeds, side by side on the CPU, and return their trials.
 
-    Raises KeyError for a recipe that is none of `RECIPES`.
+    Raises KeyError for a recipe that is not in `RECIPES`.
     """
     given, started, many = Recipe.of(recipe), time.perf_counter(), len(seeds)
     mean, deviation = given.standardised
@@ -126,7 +126,7 @@ def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
     first, end = given.validation
     used = torch.cat([torch.arange(first), torch.arange(end, len(images))])
     orders = [generator(seed, "order") for seed in seeds]
-    torch.manual_seed(generator(seeds[0], "dropout").initial_seed())  # of the masks of all
+    torch.manual_seed(generator(seeds[0], "dropout").initial_seed())  # for all networks' masks
     model = network(given, seeds)
     optimizer = optimizer_of(given, model)
     history: list[dict[str, Tensor]] = []
@@ -139,7 +139,7 @@ def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
             logits = model(images[batch])  # (S, B, 10)
             loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
             optimizer.zero_grad()
-            (many * loss).backward()  # of a mean over S networks: each has its own loss's gradient
+            (many * loss).backward()  # a mean over S networks: each gets its own loss's gradient
             optimizer.step()
             right += (logits.detach().argmax(2) == labels).sum(1)
         tested = correct(model, unseen, data.test_labels, many)  # (S, 10000)
@@ -172,13 +172,13 @@ def correct(model: nn.Module, images: Tensor, labels: Tensor, many: int) -> Tens
 
 
 def publish(path: Path, trials: Sequence[Trial]) -> None:
-    """Write trials as records, one a line, in the order of their seeds."""
+    """Write trials as records, one per line, in the order of their seeds."""
     ordered = sorted(trials, key=lambda trial: trial.seed)
     put(path, "".join(sealed(canonical(asdict(trial))) for trial in ordered).encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is missing of the recipes named, and publish each stack as it ends."""
+    """Train the missing trials of the named recipes, and publish each stack as it ends."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="RECIPE", help=f"of {', '.join(RECIPES)}; all")
     parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="(the package's)")
@@ -203,5 +203,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # small networks gain nothing from a second
+    torch.set_num_threads(1)  # small networks gain nothing from a second thread
     main()

@@ -1,4 +1,4 @@
-"""An object in a process of its own, asked over a pipe."""
+"""An object in its own process, called over a pipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-PATIENCE = 5.0  # seconds a process has to end by itself
+PATIENCE = 5.0  # seconds that a process has to end by itself
 
 
 class RemoteError(RuntimeError):
@@ -20,11 +20,11 @@ class RemoteError(RuntimeError):
 class Remote:
     """Make an object in a new process and call its methods there.
 
-    Raises `RemoteError` where the call raised, or the process died.
+    Raises `RemoteError` if the call raised or the process died.
     """
 
     def __init__(self, make: Callable[..., Any], *arguments: Any):
-        context = multiprocessing.get_context("spawn")  # nothing of this process is there
+        context = multiprocessing.get_context("spawn")  # inherits nothing from this process
         self.connection, other = context.Pipe()
         self.process = context.Process(target=serve, args=(other, make, *arguments))
         self.process.start()
@@ -67,7 +67,7 @@ class Remote:
 
 def serve(connection: Connection, make: Callable[..., Any], *arguments: Any) -> None:
     """Answer questions until the pipe ends: the loop of the other process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too: the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but the parent ends us
     thing: Any = None
     with suppress(EOFError, OSError):
         while True:
@@ -88,7 +88,7 @@ def limited(cores: int, threads: int, device: str = "cpu") -> Iterator[int]:
     """Give processes started inside `cores` cores, and their libraries `threads` threads each.
 
     Yields the number of cores they really get: a machine may have fewer, or not let us choose.
-    On a GPU, libraries share its memory, and JAX's products have all 32 bits, as PyTorch's have.
+    On a GPU, libraries share its memory, and JAX's products have all 32 bits, like PyTorch's.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = dict.fromkeys(names, str(threads)) | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": device}
@@ -100,7 +100,7 @@ def limited(cores: int, threads: int, device: str = "cpu") -> Iterator[int]:
     os.environ.update(wanted)
     pinned = hasattr(os, "sched_setaffinity")  # Linux
     allowed = os.sched_getaffinity(0) if pinned else set(range(os.cpu_count() or 1))
-    if pinned:  # inherited by what is started; the first core has the machine's own work to do
+    if pinned:  # started processes inherit it; the first core does the machine's own work
         os.sched_setaffinity(0, sorted(allowed)[-cores:])
     try:
         yield min(cores, len(allowed)) if pinned else len(allowed)

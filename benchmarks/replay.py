@@ -1,12 +1,12 @@
-"""How often the whole way to a verdict errs: made-up runs with the scatter of the real ones.
+"""How often the whole procedure for a verdict errs, on made-up runs that scatter like real ones.
 
     python -m benchmarks.replay
 
-A replay takes the real runs' deviations from their settings' means, draws seeds from them anew, and
-gives every setting a mean of our choice: all alike, or so that each part of a claim has the
-smallest effect that matters, as claimed. Then everything follows as for the real runs: rates are
-chosen from brackets of tuning seeds drawn anew, parts are tested, corrected over their chapter, and
-joined. The shares of replays are written to `fmnist_lab/facts/replay.json`.
+A replay takes the real runs' deviations from their settings' means, draws new seeds from them, and
+gives every setting a mean of our choice: the same for all, or such that each part of a claim has
+the smallest effect that matters, in the claimed direction. Then everything is done as for the real
+runs: new tuning seeds choose rates from brackets, parts are tested, corrected over their chapter,
+and joined. The shares of replays are written to `fmnist_lab/facts/replay.json`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from fmnist_lab.verdicts.statistics import best_of
 
 from .work import as_json
 
-REPLAYS = 100  # shares are right to 2.2 % at 5 %, 5 % at 50 % (one standard error)
-DRAWS = 999  # of `best_of`, in place of 19,999: (DRAWS + 1) * ALPHA is whole too
+REPLAYS = 100  # a share of 5 % is right to 2.2 %, one of 50 % to 5 % (one standard error)
+DRAWS = 999  # for `best_of`, in place of 19,999: (DRAWS + 1) * ALPHA is whole too
 TESTED = ("difference", "difference from a margin", "level", "trend", "gains")
 Key = tuple[Measure, tuple[Arm, ...]]
 
 
 def effect(part: Part, arm: Arm) -> float:
-    """Return what an arm has beyond the others if a part has the smallest effect that matters.
+    """Return what an arm gets beyond the others if a part has the smallest effect that matters.
 
-    That two settings are alike is what a test against a margin claims.
+    A test against a margin claims that two settings are alike.
     """
     if isinstance(part, BestOf):
         first = arm == part.arms[0] and not part.margin
@@ -63,7 +63,7 @@ def effect(part: Part, arm: Arm) -> float:
 
 
 class Choice:
-    """The rates that a study's tuning chooses from seeds drawn anew, and what they cost."""
+    """The rates that a study's tuning chooses from newly drawn seeds, and what they cost."""
 
     def __init__(self, tuning: Tuning, runs: Sequence[Run]):
         self.tuning, self.grid = tuning, sorted(tuning.grid["learning_rate"])
@@ -81,7 +81,7 @@ class Choice:
         self.costs: dict[tuple[Measure, Any, float], float] = {}
 
     def again(self, rng: np.random.Generator) -> dict[Any, float]:
-        """Return the rate chosen for each setting; a rate that was never run is worse than all."""
+        """Return the rate chosen for each setting; a rate never run counts as worse than all."""
         chosen: dict[Any, float] = {}
         guess = next(
             iter(self.real.values()), None
@@ -99,7 +99,7 @@ class Choice:
         return chosen
 
     def cost(self, measure: Measure, value: Any, rate: float) -> float:
-        """Return how a measure at a rate differs from that at the rate really chosen."""
+        """Return how a measure at a rate differs from the same at the rate really chosen."""
         key = measure, value, rate
         if key not in self.costs:
             means = []
@@ -145,7 +145,7 @@ class Replayed(Evidence):
         n = len(frame)
         if n < 2:
             return frame
-        # One draw for all measures: what a seed does to several stays together.
+        # One draw for all measures, so that what a seed does to several stays together.
         rows = np.random.default_rng(self.drawn).integers(0, n, n)
         off = (frame - frame.mean()) * math.sqrt(n / (n - 1))
         made = off.iloc[rows].reset_index(drop=True)
@@ -158,14 +158,14 @@ class Replayed(Evidence):
 
 
 def testable(part: Part) -> bool:
-    """Return whether replays say something of a part: not of printed figures, counts and rates."""
+    """Return whether replays can test a part: not printed figures, counts and rates."""
     return isinstance(part, BestOf) or (isinstance(part, Comparison) and part.kind in TESTED)
 
 
 def measure(runs: Sequence[Run], replays: int = REPLAYS) -> dict[str, dict[str, float]]:
     """Return the shares of replays for each verdict: false alarms, power, wrong rejections."""
     vars(families)["best_of"] = partial(best_of, draws=DRAWS)
-    vars(judgement)["rest_on"] = lambda parts, evidence: (frozenset(), "")  # slow, and not asked
+    vars(judgement)["rest_on"] = lambda parts, evidence: (frozenset(), "")  # slow, and not needed
     vars(judgement)["rates_of"] = lambda arms, evidence: ()
     found: dict[str, dict[str, float]] = {}
     for how in ("as run", "as claimed"):

@@ -2,8 +2,7 @@
 
     python -m benchmarks.specifications
 
-Pages do not wait for the minutes it takes: they read the table that it writes
-(`verdicts.specifications`).
+It takes minutes, so pages read the table that it writes (`verdicts.specifications`).
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from .work import as_json
 
 Made = frozenset[str]  # departures
 HOW = ("as run", "as claimed")
-# In units of the book's 0.3 points. Dividing what is measured by it is the same as multiplying what
-# matters.
+# In units of the book's 0.3 points. Dividing a measurement by the factor is the same as multiplying
+# what matters by it.
 MARGINS = {"margin 0.2": 2 / 3, "margin 0.5": 5 / 3}
 PRINTED = {part.measure for c in CLAIMS.values() for part in c.parts if isinstance(part, Printed)}
 
 
 class Departing(Evidence):
-    """The evidence that a specification reads."""
+    """The evidence that a specification uses."""
 
     def __init__(self, runs: Sequence[Run], how: str, made: Made):
         if "CPU seeds" in made:
@@ -52,7 +51,7 @@ class Departing(Evidence):
 
     def values(self, measure: Measure, arms: Sequence[Arm]) -> pd.DataFrame:
         frame = super().values(measure, arms)
-        if measure in PRINTED:  # against a figure, which no margin moves
+        if measure in PRINTED:  # compared with a figure, where no margin counts
             return frame
         return frame / next((MARGINS[each] for each in self.made if each in MARGINS), 1.0)
 
@@ -84,7 +83,7 @@ def at_last(run: Run) -> Run:
 
 
 def parts(claim: Claim, how: str, made: Made = frozenset()) -> tuple[Part, ...]:
-    """Return what a specification tests of a claim."""
+    """Return the parts of a claim that a specification tests."""
     if how == "as claimed":
         return claim.second
     return claim.other_parts if "other reading" in made and claim.other_parts else claim.parts
@@ -106,7 +105,7 @@ def judge(claims: Sequence[Claim], how: str, made: Made, runs: Sequence[Run]) ->
 
 
 def differing(claim: Claim, how: str, runs: Sequence[Run]) -> list[str]:
-    """Return the choices whose other side is another test of a claim; rates apart, which follow."""
+    """Return the choices that change a claim's test if made differently, apart from rates."""
     there = parts(claim, how)
     evidence = Departing(runs, how, frozenset())
     compared = [evidence.compared(part.arms).values() for part in there]
@@ -130,14 +129,14 @@ def specifications(choices: Sequence[str]) -> Iterator[Made]:
 
 
 def measure(runs: Sequence[Run]) -> dict[str, dict[str, Name]]:
-    """Return each verdict's names, by what its specifications depart from."""
+    """Return each verdict's names by its specifications' departures."""
     found: dict[str, dict[str, Name]] = {}
     order = [each for several in DEPARTURES.values() for each in several]
     for chapter, how in itertools.product(dict.fromkeys(c.chapter for c in CLAIMS.values()), HOW):
         claims = [c for c in CLAIMS.values() if c.chapter == chapter]
         asked = {c.id: {*specifications(differing(c, how, runs))} for c in claims if parts(c, how)}
         for claim in claims:
-            # The runner-up's runs are those of three tuning seeds: asked once, all else alike.
+            # The runner-up's runs are those of three tuning seeds: the one specification with it.
             if how == "as claimed" and claim.retuned:
                 asked[claim.id].add(frozenset({"runner-up rate"}))
         for made in sorted({made for each in asked.values() for made in each}, key=sorted):

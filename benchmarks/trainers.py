@@ -9,13 +9,13 @@ from .work import Workload
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a trainer is defined, and what a reader is told of it."""
+    """Where a trainer is defined, and what readers learn about it."""
 
     where: str  # module:class, imported in its own process only
     label: str
     what: str
     floor: bool = False  # part of the work, not a trainer
-    seeds: str = "together"  # or "in turn", or in "processes", one a core: how it trains several
+    seeds: str = "together"  # or "in turn", or in "processes", one per core: how it trains several
 
 
 SINGLE = {
@@ -45,7 +45,7 @@ SINGLE = {
 
 SEEDS = {
     "ours": Entry(
-        "ours:Ours", "fmnist-lab, processes", "one process a core, as a sweep does",
+        "ours:Ours", "fmnist-lab, processes", "one process per core, as a sweep does",
         seeds="processes",
     ),
     "ours_stack": Entry("ours:Ours", "fmnist-lab, stack", "all seeds in one stack"),
@@ -56,7 +56,7 @@ SEEDS = {
     "expert": replace(SINGLE["expert"], what="one seed after another", seeds="in turn"),
 }  # fmt: skip
 
-# Of products with bfloat16 operands, and beside them, in the same turns, our own in float32.
+# With products of bfloat16 operands and, in the same turns, our own trainer in float32.
 ROUNDED = {
     "ours": SINGLE["ours"],
     "ours_float32": Entry("ours:OursInFloat32", "fmnist-lab, float32", "the same in float32"),
@@ -80,10 +80,10 @@ SEEDS_ON_GPU = {
 
 FLOORS = {
     "products": Entry(
-        "floors:Products", "matrix products alone", "torch.mm into buffers that are there", True
+        "floors:Products", "matrix products alone", "torch.mm into existing buffers", True
     ),
     "adam": Entry(
-        "floors:Adam", "Adam alone", "PyTorch's fused update of one tensor, once a step", True
+        "floors:Adam", "Adam alone", "PyTorch's fused update of one tensor, once per step", True
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What is trained: the workloads, a share of an epoch, and what a trainer must be able to say."""
+"""What is trained: the workloads, a share of an epoch, and what a trainer must report."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from fmnist_lab.training.shapes import INPUT_DIM, OUTPUT_DIM, layer_sizes, parameter_count
 
-IMAGES = 48_000  # an epoch of the book's training split
+IMAGES = 48_000  # in an epoch: the book's training split
 LEARNING_RATE = 2.05e-4  # of Adam; its other settings are PyTorch's defaults:
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 CLASSES, PIXELS = OUTPUT_DIM, INPUT_DIM
 JUDGED = 500  # training images on which a trainer's loss is checked
-LEAST = 5  # steps that a share of an epoch has at least
+LEAST = 5  # steps in a share of an epoch, at least
 
 Floats = npt.NDArray[np.floating]
 
@@ -33,10 +33,10 @@ class Workload:
 
     depth: int  # hidden layers
     width: int
-    batch: int  # images a step
+    batch: int  # images per step
     cores: int
     seeds: int = 1  # networks that are trained
-    images: int = IMAGES  # an epoch
+    images: int = IMAGES  # per epoch
     precision: str = "float32"  # or bfloat16: of the products' operands
     device: str = "cpu"  # or cuda, which computes; the cores feed it
 
@@ -55,7 +55,7 @@ class Workload:
 
     @property
     def threads(self) -> int:
-        """Return the threads that compute one network: all cores, or one if there are many."""
+        """Return how many threads compute a network: all cores, or one if there are many seeds."""
         return self.cores if self.seeds == 1 else 1
 
     @property
@@ -107,14 +107,14 @@ def prepare(folder: Path) -> None:
 
 
 def as_json(results: dict[str, Any]) -> bytes:
-    """Return results as the book's files of them are written."""
+    """Return results in the form of the book's files."""
     return f"{json.dumps(results, indent=1)}\n".encode()
 
 
 def share(workload: Workload, seconds_a_step: float, limit: float) -> int:
     """Return how many images a trainer of that speed sees in `limit` seconds.
 
-    All of them, or 5, 10, 20, 50, 100 … steps of them, so that few different shares are in use.
+    All of them, or 5, 10, 20, 50, 100 … steps of them, so that few different shares occur.
     """
     round_numbers = (digit * 10**power for power in range(6) for digit in (1, 2, 5))
     rungs = [steps for steps in round_numbers if LEAST <= steps < workload.steps]
@@ -126,13 +126,13 @@ def share(workload: Workload, seconds_a_step: float, limit: float) -> int:
 def wait(device: str) -> None:
     """Return when the device has done what PyTorch asked of it."""
     if device != "cpu":
-        from torch import cuda  # here, as JAX's processes have no need of PyTorch
+        from torch import cuda  # here, because JAX's processes do not need PyTorch
 
         cuda.synchronize()
 
 
 class Timed(ABC):
-    """Work that can be done again and again; made in the process that does it."""
+    """Work that can be repeated; created in the process that does it."""
 
     @abstractmethod
     def epoch(self) -> None:
@@ -146,12 +146,12 @@ class Timed(ABC):
         """Return the most memory held so far."""
         return peak_bytes()
 
-    def close(self) -> None:  # noqa: B027  # most hold nothing that must be let go
+    def close(self) -> None:  # noqa: B027  # most have nothing to release
         """End what outlives the object."""
 
 
 class Trainer(Timed):
-    """Trains an epoch at a time, shuffle included, and can say what it did."""
+    """Trains an epoch at a time, shuffling included, and can report what it did."""
 
     @abstractmethod
     def steps(self) -> int:
@@ -163,11 +163,11 @@ class Trainer(Timed):
 
     @abstractmethod
     def logits(self, pixels: npt.NDArray[np.float32]) -> Floats:
-        """Return class scores up to a constant an image: (n, 10) or, of S networks, (S, n, 10)."""
+        """Return class scores, up to a constant per image: (n, 10), or (S, n, 10) of S networks."""
 
 
 class InTurn(Trainer):
-    """Trains the networks of a multi-seed job one after another, each with a trainer of its own."""
+    """Trains the networks of several seeds one after another, each with its own trainer."""
 
     def __init__(self, kind: Callable[[Work], Trainer], work: Work):
         self.trainers = [kind(member) for member in work.members()]

@@ -1,1 +1,1 @@
-"""The trainers that ours is compared with, a library a module."""
+"""The trainers that ours is compared with, one module per library."""

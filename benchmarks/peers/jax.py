@@ -13,12 +13,12 @@ from jax import lax
 
 from benchmarks.work import BETA1, BETA2, EPSILON, LEARNING_RATE, Floats, Trainer, Work
 
-Layers = list[tuple[Any, Any]]  # of each layer weights (in, out) and biases (out,)
+Layers = list[tuple[Any, Any]]  # each layer's weights (in, out) and biases (out,)
 State = tuple[Layers, Layers, Layers, Any]  # parameters, Adam's two moments, steps so far
 
 
 def initial(sizes: list[tuple[int, int]], seed: int) -> State:
-    """Return a network that is initialised as PyTorch does, and Adam's state before step 1."""
+    """Return a network initialised as PyTorch does, and Adam's state before step 1."""
     rng = np.random.default_rng(seed)
 
     def uniform(fan_in: int, *shape: int) -> Any:

@@ -20,7 +20,7 @@ from benchmarks.work import (
 
 
 class Keras(Trainer):
-    """Trains an epoch a call of `fit`."""
+    """Trains one epoch per call of `fit`."""
 
     def __init__(self, work: Work):
         keras.utils.set_random_seed(work.seed)

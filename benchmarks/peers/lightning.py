@@ -25,7 +25,7 @@ class Network(lightning.LightningModule):
     def __init__(self, work: Work):
         super().__init__()
         self.network = initial_network(work.workload.depth, work.workload.width, work.seed)
-        # One optimiser for all calls of `fit`, each of which asks for it.
+        # One optimiser for all calls of `fit`, each of which asks for one.
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
     def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
@@ -37,12 +37,12 @@ class Network(lightning.LightningModule):
 
 
 class Lightning(Trainer):
-    """Trains an epoch a call of `Trainer.fit`, without loggers, checkpoints and progress bar."""
+    """Trains one epoch per call of `Trainer.fit`, without loggers, checkpoints or progress bar."""
 
     def __init__(self, work: Work):
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore", module="lightning")  # asks for workers of the loader
-        torch.manual_seed(work.seed)  # of the shuffles
+        warnings.filterwarnings("ignore", module="lightning")  # asks for more loader workers
+        torch.manual_seed(work.seed)  # for the shuffles
         self.model, self.loader = Network(work), tensor_loader(work)
         self.epochs = 0
         self.trainer = lightning.Trainer(
@@ -52,7 +52,7 @@ class Lightning(Trainer):
 
     def epoch(self) -> None:
         self.epochs += 1
-        self.trainer.fit_loop.max_epochs = self.epochs  # `fit` goes on where it ended
+        self.trainer.fit_loop.max_epochs = self.epochs  # `fit` continues where it ended
         self.trainer.fit(self.model, self.loader)
 
     def steps(self) -> int:

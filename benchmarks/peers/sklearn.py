@@ -10,7 +10,7 @@ from benchmarks.work import BETA1, BETA2, CLASSES, EPSILON, LEARNING_RATE, Float
 
 
 class ScikitLearn(Trainer):
-    """Trains an epoch a call of `partial_fit`."""
+    """Trains one epoch per call of `partial_fit`."""
 
     def __init__(self, work: Work):
         self.work = work

@@ -12,11 +12,11 @@ from fmnist_lab.training.model import initial_network
 
 
 class Skorch(Trainer):
-    """Trains an epoch a call of `partial_fit`, without a validation split and output."""
+    """Trains one epoch per call of `partial_fit`, without validation split or output."""
 
     def __init__(self, work: Work):
         self.work = work
-        torch.manual_seed(work.seed)  # of the shuffles
+        torch.manual_seed(work.seed)  # for the shuffles
         self.model = NeuralNetClassifier(
             initial_network(work.workload.depth, work.workload.width, work.seed),
             criterion=torch.nn.CrossEntropyLoss, optimizer=torch.optim.Adam, lr=LEARNING_RATE,

@@ -12,7 +12,7 @@ from .torch_loops import Expert
 
 
 class Graphs(Expert):
-    """Replays one CUDA graph a step: gathering, autograd and the fused Adam."""
+    """Replays one CUDA graph per step: gathering, autograd and the fused Adam."""
 
     def __init__(self, work: Work):
         super().__init__(work)
@@ -23,7 +23,7 @@ class Graphs(Expert):
         before = [parameter.detach().clone() for parameter in self.network.parameters()]
         rest = len(self.images) % self.batch
         self.recorded = {size: self.record(size) for size in {self.batch, rest} - {0}}
-        with torch.no_grad():  # warming up has trained
+        with torch.no_grad():  # the warm-up trained
             for parameter, start in zip(self.network.parameters(), before, strict=True):
                 parameter.copy_(start)
             for state in self.optimizer.state.values():
@@ -40,9 +40,9 @@ class Graphs(Expert):
         self.optimizer.step()
 
     def record(self, size: int) -> tuple[Tensor, torch.cuda.CUDAGraph]:
-        """Return the graph of a step on so many images, and where it reads which they are."""
+        """Return the graph of a step on a number of images, and the tensor of their indices."""
         rows = torch.zeros(size, dtype=torch.int64, device=self.device)
-        side = torch.cuda.Stream()  # capture wants a warm-up on a stream of its own
+        side = torch.cuda.Stream()  # capture needs a warm-up on its own stream
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):

@@ -1,4 +1,4 @@
-"""Three loops that one writes in PyTorch, from the first tutorial to an expert's."""
+"""Three loops that people write in PyTorch, from the first tutorial to an expert's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Loop(Trainer):
 
     def __init__(self, work: Work):
         workload = work.workload
-        torch.manual_seed(work.seed)  # of the shuffles
+        torch.manual_seed(work.seed)  # for the shuffles
         self.batch, self.operands = workload.batch, getattr(torch, workload.precision)
         self.device = workload.device
         self.rounding = torch.autocast(
@@ -78,7 +78,7 @@ class Tutorial(Loop):
 
 
 def tensor_loader(work: Work) -> DataLoader[tuple[Tensor, ...]]:
-    """Return a `DataLoader` over images and labels that lie in memory as tensors."""
+    """Return a `DataLoader` over images and labels that are tensors in memory."""
     tensors = TensorDataset(torch.from_numpy(work.pixels), torch.from_numpy(work.labels))
     return DataLoader(tensors, work.workload.batch, shuffle=True)
 

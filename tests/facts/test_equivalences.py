@@ -95,9 +95,9 @@ def test_what_the_same_device_trained_or_nobody_published_is_not_compared(publis
     ("given", "said"),
     [
         (["--device", "gpu"], "device is 'gpu'; this machine allows auto, cpu"),
-        (["--to", "damaged"], "damaged holds no results that could be added to: "),
-        (["--to", "foreign"], "foreign holds no results that could be added to: "),
-        (["--to", "."], ". holds no results that could be added to: "),
+        (["--to", "damaged"], "damaged has no results to add to: "),
+        (["--to", "foreign"], "foreign has no results to add to: "),
+        (["--to", "."], ". has no results to add to: "),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(given, said, tmp_path, monkeypatch, capsys):
