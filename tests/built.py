@@ -64,7 +64,7 @@ def build(home: Path) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files below the folder that the public site has, and says nothing."""
+    """Serves files below the public site's folder, and logs nothing."""
 
     def translate_path(self, path: str) -> str:
         return super().translate_path(path.removeprefix(FOLDER))
@@ -79,7 +79,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Serve the site on loopback as on the public address, and give this one's."""
+    """Serve the site on loopback as on the public address, and yield the loopback address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
@@ -88,7 +88,7 @@ def served() -> Iterator[str]:
 
 
 def kept(name: str, page: str) -> Any:
-    """Return the data that a built page holds for a script."""
+    """Return the data that a built page contains for a script."""
     text = (SITE / f"{page}.html").read_text()
     there = re.search(rf'<script type="application/json" id="{name}-data">(.*?)</script>', text)
     assert there

@@ -22,7 +22,7 @@ from fmnist_lab.sweeps import sweep
 from fmnist_lab.training import environment, trainer
 from tests import built
 
-AXE = "axe-core@4.14.1"  # of npm; what axe-playwright-python brings along is older
+AXE = "axe-core@4.14.1"  # from npm; axe-playwright-python brings an older one
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 PATIENCE = 300_000  # ms: a busy machine is no fault of a page
 # A stalled machine is no failure of an example.
@@ -36,7 +36,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what runs only what is marked `endurance`, in full, and what names a shared disk."""
+    """Add options: one runs only tests marked `endurance`, in full; one names a shared disk."""
     parser.addoption("--endurance", action="store_true", help="try each promise at full length")
     parser.addoption(
         "--shared", nargs=2, type=Path, metavar="FOLDER",
@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what is marked `endurance` if that is asked for, else all but its full form alone."""
+    """Keep tests marked `endurance` if asked to, else all except those in full form only."""
     mark, wanted = ("endurance", True) if config.getoption("--endurance") else ("full", False)
     items[:] = [item for item in items if bool(item.get_closest_marker(mark)) is wanted]
 
@@ -142,7 +142,7 @@ def published(tmp_path, monkeypatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def computed() -> Callable[[Run], dict[str, Any]]:
-    """Return a function: what a training computed, without what it took and where it ran."""
+    """Return a function: what a training computed, without how long it took and where it ran."""
 
     def computed(run: Run) -> dict[str, Any]:
         kept = asdict(run)
@@ -179,7 +179,7 @@ def make_up_run(config: Config, *, accuracy: float = 0.5, epochs: int = 2, **fie
 
 @pytest.fixture
 def with_curve(made_up_run):
-    """Return a function that makes a run with these values of one metric, an epoch each."""
+    """Return a function that makes a run with these values of one metric, one per epoch."""
 
     def make(values, metric="validation_accuracy", seed=0, **fields):
         best = {"best_epoch": fields.pop("best_epoch")} if "best_epoch" in fields else {}
@@ -192,7 +192,7 @@ def with_curve(made_up_run):
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Start Chromium without a sandbox (as root it has none) and without calls of its own."""
+    """Start Chromium without a sandbox (as root it has none) and without requests of its own."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")

@@ -1,10 +1,10 @@
-"""What a process of its own holds in `tests/test_benchmarks.py`; here, where it imports little."""
+"""What runs in another process in `tests/test_benchmarks.py`; here, because it imports little."""
 
 import os
 
 
 class Counter:
-    """Made in the other process."""
+    """Created in the other process."""
 
     def __init__(self, start: int):
         self.count = start

@@ -1,6 +1,6 @@
 """Counts the package's lines of code: `python -m tests.lines` prints them by room.
 
-A line of code holds a token that is no comment and no docstring.
+A line of code has a token that is neither comment nor docstring.
 """
 
 import ast
@@ -17,7 +17,7 @@ LAYOUT = {
 
 
 def lines_of_code(path: Path) -> int:
-    """Return how many lines of a file hold code."""
+    """Return how many lines of a file have code."""
     with path.open("rb") as file:
         tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in LAYOUT]
     code = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}

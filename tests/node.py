@@ -14,7 +14,7 @@ SCRIPTS = BOOK / "_extra"
 
 
 def in_node(script: str, call: str, cases: Any) -> Any:
-    """Return what `call` says of each of the cases, as `one`; `it` is a script's module."""
+    """Return what `call` says about each case, as `one`; `it` is a script's module."""
     if NODE is None:
         pytest.skip("no node: the pages' scripts cannot be run outside a browser")
     code = f"""

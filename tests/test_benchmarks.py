@@ -31,12 +31,12 @@ from benchmarks.work import IMAGES, WORKLOADS, Workload, prepare, share
 from fmnist_lab.training.shapes import parameter_count
 from tests.counter import Counter
 
-# 10 steps an epoch, the last of them smaller.
+# 10 steps per epoch, the last of them smaller.
 TINY = Workload(depth=1, width=128, batch=32, cores=1, images=300)
 TINY_SEEDS = Workload(depth=1, width=128, batch=32, cores=2, seeds=3, images=300)
 TINY_ROUNDED = Workload(depth=1, width=128, batch=32, cores=1, images=300, precision="bfloat16")
 
-# Trainer -> what must be installed for it, beside the package itself.
+# Trainer -> what must be installed for it besides the package itself.
 NEEDED = {
     "jax": "jax", "keras": "keras", "lightning": "lightning", "sklearn": "sklearn",
     "skorch": "skorch",
@@ -47,7 +47,7 @@ NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no G
 
 
 def named(workload, trainers, *, called=""):
-    """Return a parameter a trainer of the workload, skipped where what it needs is not there."""
+    """Return one parameter per trainer of the workload, skipped if what it needs is missing."""
 
     def absent(name):
         return name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None
@@ -172,7 +172,7 @@ def test_a_loss_may_be_as_far_from_the_experts_as_seen(loss):
 def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
     from benchmarks.floors import products
 
-    # Of three layers: three products forward, three of weights, two of inputs; 2 operations a pair.
+    # Of three layers: three products forward, three of weights, two of inputs; per pair 2 operations.
     sizes = [(784, 16), (16, 16), (16, 10)]
     operations = 0
     for _, a, b, out in products(sizes, batch, dtype=torch.bfloat16):
@@ -310,7 +310,7 @@ def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch, tr
     assert found["published_runs"] > 0
     assert found["sweep"]["in_turn_seconds"] > 0
     assert found["sweep"]["together_seconds"] > 0
-    # Five numbers of four bytes a parameter: it, its gradient, two moments and the best so far.
+    # Five numbers of four bytes per parameter: it, its gradient, two moments and the best so far.
     assert found["stack_bytes_a_parameter"] == pytest.approx(5 * 4, rel=1e-3)
     trial.found("imports, a sweep in turn and together, and a stack's memory")
 

@@ -128,7 +128,7 @@ def test_whatever_a_parameter_is_it_is_taken_or_named_in_a_sentence(trial, monke
         try:
             Chapter(name, {parameter: value})
         except ConfigError as fault:
-            for sentence in str(fault).splitlines():  # of a list one a value
+            for sentence in str(fault).splitlines():  # one per value of a list
                 tuned = f"{name} trains each setting at the learning rate that "  # not varied
                 assert sentence.startswith((f"{parameter} is ", f"{parameter} has ", tuned))
                 assert sentence.isprintable()
@@ -218,7 +218,7 @@ def test_an_unknown_chapter_is_refused():
 
 @pytest.fixture
 def shell(monkeypatch) -> Iterator[InteractiveShell]:
-    """IPython itself, as a kernel runs it, with a namespace of its own."""
+    """IPython itself, as a kernel runs it, with its own namespace."""
     for name in ("displayhook", "excepthook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))  # put back after the test
     settings = Traits()

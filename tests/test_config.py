@@ -79,7 +79,7 @@ def test_every_numeric_field_has_bounds_and_its_default_lies_within():
     assert Config() == Config.from_dict({})
 
 
-# With which a hyperparameter plays a part, where it plays none beside the defaults.
+# Settings with which a hyperparameter plays a part that it does not play with the defaults.
 BESIDE: dict[str, dict[str, Any]] = {"momentum": {"optimizer": "sgd"}}
 
 

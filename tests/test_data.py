@@ -25,7 +25,7 @@ def test_the_real_files_load_as_flat_images_in_zero_to_one(fashion):
         assert (images.min().item(), images.max().item()) == (0.0, 1.0)
     assert torch.equal(fashion.labels.bincount(), torch.full((10,), 6000))
     assert torch.equal(fashion.test_labels.bincount(), torch.full((10,), 1000))
-    # Mean and standard deviation that the field normalises Fashion-MNIST by.
+    # The mean and standard deviation commonly used to normalise Fashion-MNIST.
     assert fashion.images.mean().item() == pytest.approx(0.2860, abs=5e-5)
     assert fashion.images.std().item() == pytest.approx(0.3530, abs=5e-5)
     assert fashion.digest == "697249e9d1e87d6b"  # a part of every run's identity
@@ -72,7 +72,7 @@ def test_a_split_puts_each_of_the_60_000_images_on_one_side(seed):
 def test_a_split_is_its_seeds_own_and_always_the_same(seeds):
     (one, other) = (data.split(seed)[1] for seed in seeds)
     assert torch.equal(one, data.split(seeds[0])[1])
-    # A fifth of the one is expected in the other, 2,400; 200 are five standard deviations.
+    # A fifth of one is expected in the other, 2,400; 200 are five standard deviations.
     assert abs(torch.isin(one, other).sum().item() - 2_400) < 200
 
 

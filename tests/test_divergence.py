@@ -1,4 +1,4 @@
-"""Learning rates at which training falls apart: recorded, shown and told as what they are."""
+"""Learning rates at which training falls apart: recorded, shown and described as what they are."""
 
 import itertools
 import json

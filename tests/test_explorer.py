@@ -25,12 +25,12 @@ def accuracies(loss: str) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def sent() -> str:
-    """What the page loads of the published runs."""
+    """What the page loads from the published runs."""
     return explorer.payload(read_published().values())
 
 
 def test_the_explorer_gets_every_published_run_once(sent):
-    """But for those that cross seeds, which tell a seed's streams apart and no two settings."""
+    """Without those that cross seeds, which tell a seed's streams apart, not settings."""
     sent = json.loads(sent)
     own = [run for run in read_published().values() if run.config.weights_seed is None]
     assert sum(len(setting["runs"]) for setting in sent["settings"]) == len(own)

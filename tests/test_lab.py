@@ -59,7 +59,7 @@ def address(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         server = next(
             filter(None, (re.search(r"http://127[.\d]+:\d+", line) for line in lab.stderr))
         )
-        Thread(target=lab.stderr.read, daemon=True).start()  # lest it wait for a reader
+        Thread(target=lab.stderr.read, daemon=True).start()  # or it would wait for a reader
         wait_until_served(server[0], lab)
         yield f"{server[0]}/lab/tree/NAME.ipynb?token=here&reset"
         lab.terminate()

@@ -1,4 +1,4 @@
-"""The package can be held in the head: its lines of code are counted and limited."""
+"""The package fits into one head: its lines of code are counted and limited."""
 
 import textwrap
 

@@ -1,4 +1,4 @@
-"""Luck felt and the rule moved, on the page on method, by the package's statistics."""
+"""Drawing luck and moving the rule on the page on method, by the package's statistics."""
 
 import re
 

@@ -221,7 +221,7 @@ def test_what_cannot_be_run_is_said_in_a_sentence_and_the_exit_code(say, argumen
 
 
 def test_a_folder_that_is_not_named_is_not_guessed(say):
-    """As where a shell's variable is not set."""
+    """As when a shell's variable is not set."""
     for option in ("--from", "--to"):
         sentence = f"argument {option}: a folder's name is empty: {HELP.format('export ')}\n"
         assert say("export", option, "") == (2, "", sentence)
@@ -231,7 +231,7 @@ def test_a_folder_that_is_not_named_is_not_guessed(say):
 
 @pytest.mark.parametrize(("depth", "width"), [(0, 0), (3, 128)])
 def test_tuning_of_a_depth_that_nothing_is_known_of_begins_with_every_rate(say, depth, width):
-    """Without layers all widths are one setting."""
+    """With no layers all widths are one setting."""
     code, out, err = say("run", "width_tuning", "--depth", depth, "--list")
     name, *settings, last = out.splitlines()
     assert (code, name, err) == (0, "width_tuning", "")

@@ -26,15 +26,15 @@ from tests import told
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 LONGEST_CELL = 12  # lines, see "A chapter" in the README's rules: one idea a cell
-MOST_HIDDEN = 15  # lines a chapter: a reader in JupyterLab sees every cell
-MOST_IMPORTS = 3  # lines, beside those that a cell's own subject needs
+MOST_HIDDEN = 15  # lines per chapter: a reader in JupyterLab sees every cell
+MOST_IMPORTS = 3  # lines, besides those that a cell's own subject needs
 WIDEST = 76  # characters of a line of code: what the column shows in a window of 1280 px
 # papermill reads the cell by regular expression: a second "=" in a line, even in the comment, or a
 # type with a dot or a bar makes it drop the parameter from --help-notebook.
 PARAMETER = re.compile(r"(\w+): (?:int|float|str|bool|list(?:\[\w+\])?) = ([^#=]+)  # ([^=]+)")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-# A page that reads no parameters, as the one of all claims, has nothing to set.
+# A page that reads no parameters, like the page of all claims, has nothing to set.
 SETTABLE = [
     path
     for path in NOTEBOOKS
@@ -88,7 +88,7 @@ def test_there_are_chapters():
     assert NOTEBOOKS
 
 
-# As JupyterLab writes it, but for Python's version, which differs from one machine to another.
+# As JupyterLab writes it, without Python's version, which differs from one machine to another.
 # Without it nbconvert makes a .txt of a notebook.
 METADATA = {
     "kernelspec": {
@@ -153,7 +153,7 @@ def test_no_code_cell_is_longer_than_twelve_lines(path):
 
 
 def hidden_lines(path: Path) -> list[str]:
-    """Return the lines of code that a reader of the site does not see; a text told is none."""
+    """Return the lines of code that a reader of the site does not see; `tell`'s text is no code."""
     hidden = [c for c in cells(path, "code") if "remove-input" in c.metadata.get("tags", [])]
     lines = []
     for cell in hidden:
@@ -170,7 +170,7 @@ def test_few_of_its_lines_are_hidden(path):
 
 @each_notebook
 def test_a_text_with_numbers_is_told_by_a_cell_whose_source_is_folded_away(path):
-    """A cell of Markdown cannot show a number outside the site; who runs a page reads it once."""
+    """A Markdown cell cannot show a number outside the site; whoever runs a page reads it once."""
     for cell in cells(path, "code"):
         if told.calls(cell.source):
             assert "remove-input" in cell.metadata.tags, cell.source
@@ -237,7 +237,7 @@ def test_a_page_that_reads_no_parameters_has_no_parameters_cell(path):
 
 @each_notebook
 def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
-    """The caption is a cell of its own below the figure's, so that JupyterLab shows it too."""
+    """The caption has its own cell below the figure's, so that JupyterLab shows it too."""
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     for cell, below in itertools.pairwise(notebook.cells):
         setting = cell.metadata.get("mystnb", {})
@@ -252,7 +252,7 @@ def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
 
 @each_notebook
 def test_links_and_citations_lead_somewhere_in_jupyterlab_too(path):
-    """Which knows no roles, no figures by name and no page beside the notebook."""
+    """JupyterLab knows no roles, no figures by name and no page beside the notebook."""
     texts = [cell.source for cell in cells(path, "markdown")]
     texts += [cell.source for cell in cells(path, "code") if cell.source.startswith("tell(")]
     for text in texts:
@@ -273,7 +273,7 @@ WITH_PYTORCH = {"best_model", "data", "loss", "method", "playground"}
     ids=lambda path: path.stem,
 )
 def test_it_reads_published_runs_without_pytorch(path, tmp_path):
-    """Which takes a second or more to import, for every reader who presses *Run All*."""
+    """It takes a second or more to import, for every reader who presses *Run All*."""
     code = "\n".join(cell.source for cell in cells(path, "code"))
     code += "\nimport sys\nassert 'torch' not in sys.modules"
     where = {"FMNIST_LAB_HOME": str(tmp_path), "MPLBACKEND": "agg"}
@@ -312,7 +312,7 @@ def test_the_code_of_its_solutions_runs(path, data_root, tmp_path, monkeypatch, 
     monkeypatch.setenv("FMNIST_DATA", str(data_root))
     monkeypatch.setattr(environment, "usable_cpus", lambda: 1)  # starting more would take longer
     monkeypatch.chdir(tmp_path)
-    for number, code in enumerate(solutions(path), 1):  # each with names and a store of its own
+    for number, code in enumerate(solutions(path), 1):  # each with its own names and store
         monkeypatch.setenv("FMNIST_LAB_HOME", str(tmp_path / str(number)))
         exec(compile(code, f"solution {number} of {path.name}", "exec"), {"__name__": "__main__"})
     plt.close("all")

@@ -80,7 +80,7 @@ def test_a_page_is_printed_in_its_light_colours(page, address):
 @pytest.mark.browser
 def test_the_table_of_all_claims_is_printed_to_its_end(page, address):
     page.goto(f"{address}/claims.html")
-    page.set_viewport_size({"width": 1123, "height": 794})  # A4, landscape, at 96 a inch
+    page.set_viewport_size({"width": 1123, "height": 794})  # A4, landscape, at 96 per inch
     hidden = "e => e.scrollHeight - e.clientHeight"
     table = page.locator(".ledger")
     assert table.evaluate(hidden) > 0  # it scrolls on a screen

@@ -1,4 +1,4 @@
-"""Training in the page: in a browser, and its mathematics beside the package's."""
+"""Training in the page: in a browser, and its mathematics compared with the package's."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the README says can be done as it stands."""
+"""What the README says works as it is written."""
 
 import re
 import subprocess

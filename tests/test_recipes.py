@@ -1,4 +1,4 @@
-"""Recipes: how tutorials train, held against PyTorch's own words; and the trials published."""
+"""Recipes: how tutorials train, compared with plain PyTorch; and the published trials."""
 
 from dataclasses import replace
 

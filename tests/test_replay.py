@@ -1,4 +1,4 @@
-"""benchmarks.replay: made-up runs scatter as the real ones, and have the means they are given."""
+"""benchmarks.replay: made-up runs scatter like real ones, and have the given means."""
 
 import json
 
@@ -26,7 +26,7 @@ def runs():
 
 
 def drawn(evidence, times=400):
-    """Return the mean difference of the part's two settings in so many replays."""
+    """Return the mean difference of the part's two settings over that many replays."""
     found = []
     for _ in range(times):
         evidence.draw()

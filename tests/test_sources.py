@@ -33,7 +33,7 @@ FIRST, SECOND, *_ = sources.FILES
 
 @pytest.fixture
 def contents(monkeypatch) -> dict[str, bytes]:
-    """Four small files under the four names, taken for the real ones."""
+    """Four small files with the four names, accepted as the real ones."""
     contents = {name: (name.encode() + b"\n") * 2000 for name in sources.FILES}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     monkeypatch.setattr(sources, "FILES", digests)
@@ -83,7 +83,7 @@ class Mirror(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/"
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of a client that hung up: clients do that here on purpose."""
+        """Say nothing about a client that hung up: clients do that here on purpose."""
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def good(mirror: Mirror, handler, body: bytes) -> None:
 
 
 def sends(instead: Callable[[bytes], bytes]) -> Answer:
-    """Answer in good order with something else."""
+    """Answer properly, but with something else."""
     return lambda mirror, handler, body: good(mirror, handler, instead(body))
 
 
@@ -389,7 +389,7 @@ def test_a_file_that_one_mirror_cannot_give_comes_from_the_next(
 
 
 class Response:
-    """An answer of so many bytes, of one byte's wait each by a clock of its own."""
+    """An answer of that many bytes, with a wait per byte by its own clock."""
 
     length = 0
 
@@ -557,7 +557,7 @@ def test_a_cache_that_cannot_be_written_is_named(contents, monkeypatch, tmp_path
 
 
 # Forked, so that a process has the stand-ins, and torch need not be imported again. Python 3.12
-# warns of forking beside threads: a mirror's thread holds nothing that locate() needs.
+# warns of forking beside threads: a mirror's thread has nothing that locate() needs.
 forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 

@@ -1,4 +1,4 @@
-"""What pages tell: the texts in their cells' calls of `tell`, with the names of facts."""
+"""What pages say: the texts in their cells' calls of `tell`, with the names of facts."""
 
 import ast
 import re
@@ -25,12 +25,12 @@ def calls(source: str) -> list[ast.Call]:
 
 
 def lines(source: str) -> set[int]:
-    """Return the numbers of a cell's lines that hold what it tells."""
+    """Return the numbers of a cell's lines that contain text for `tell`."""
     ends = ((call.lineno, call.end_lineno or 0) for call in calls(source))
     return {line for first, last in ends for line in range(first, last + 1)}
 
 
 def texts(path: Path) -> list[str]:
-    """Return the texts that a page tells."""
+    """Return a page's texts for `tell`."""
     told = [call for source in sources(path) for call in calls(source)]
     return [ast.literal_eval(call.args[0]) for call in told]

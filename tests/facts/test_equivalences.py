@@ -1,4 +1,4 @@
-"""What another device changes: runs trained again beside what is published."""
+"""What another device changes: runs trained again, compared with what is published."""
 
 import json
 from dataclasses import replace

@@ -241,7 +241,7 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         known = facts.pixels(fashion) | facts.overlap(fashion, 0, votes)
         known |= facts.split(0, pd.DataFrame([[1200] * 10]))
         known |= facts.twins([], seen, seen, 0.05)
-    elif page == "tutorials":  # whose own cells compute them, each under its name
+    elif page == "tutorials":  # its own cells compute them, each under its name
         cells = nbformat.read(BOOK / "tutorials.ipynb", as_version=4).cells
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         known = dict.fromkeys(re.findall(r'"(\w+)"', code))

@@ -13,7 +13,7 @@ STREAMS = STUDIES["streams"]
 
 @pytest.fixture
 def recorded(home, published, made_up_run):
-    """Return a function that saves the runs, each of the accuracy its three seeds are given."""
+    """Return a function that saves the runs, each with the accuracy of its three seeds."""
 
     def save(accuracy, but=0):
         for config in STREAMS.configs()[but:]:

@@ -90,7 +90,7 @@ def test_the_summary_counts_runs_that_hit_the_cap_or_diverged(made_up_run):
 
 
 def test_brackets_are_begun_at_every_rate_of_a_whole_grid(made_up_run, home, published):
-    """Two humps: the lower one stops the brackets that begin on its side of the valley."""
+    """Two humps: the lower one stops the brackets that start on its side of the valley."""
     tuning = STUDIES["loss_tuning"]
     heights = [0.1, 0.2, 0.5, 0.4, 0.3, 0.2, 0.1, 0.2, 0.3, 0.6, 0.3, 0.2, 0.1]
     for config in tuning.configs():

@@ -1,4 +1,4 @@
-"""A value is written alike everywhere; on dark pages pictures have colours of their own."""
+"""A value is written alike everywhere; on dark pages pictures have their own colours."""
 
 import io
 import re

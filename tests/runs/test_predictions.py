@@ -1,4 +1,4 @@
-"""What runs predicted: counts by class, and confidence held against accuracy."""
+"""What runs predicted: counts by class, and confidence compared with accuracy."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_calibrated_classifier_has_almost_no_error():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 100_000)
     correct = rng.uniform(size=100_000) < confidence
-    # sampling alone gives about sqrt(2/pi) * sqrt(0.2 / 7,000) = 0.004 a bin
+    # sampling alone gives about sqrt(2/pi) * sqrt(0.2 / 7,000) = 0.004 per bin
     assert calibration_error(confidence_bins(confidence, correct)) < 0.01
     # shown 0.05 surer than it is, it is off by 0.05
     sure = np.minimum(confidence * 0.9 + 0.05, 1)
@@ -130,7 +130,7 @@ def test_the_surest_mistakes_come_first(made_up_run):
 
 
 def test_calibration_is_judged_run_by_run(found):
-    # Each confidence has a bin of its own. Run 1: |1 - 1|, |0 - 0.8|, |1 - 0.2|, |0 - 0.4| are
+    # Each confidence has its own bin. Run 1: |1 - 1|, |0 - 0.8|, |1 - 0.2|, |0 - 0.4| are
     # 2.0 in all; run 2: |1 - 1| twice, |0 - 0.6|, |0 - 0.8| are 1.4 in all; of 4 images each.
     assert found.calibration_errors() == pytest.approx([0.5, 0.35])
     assert [table["count"].sum() for table in found.reliability()] == [4, 4]

@@ -1,4 +1,4 @@
-"""The published runs: none that the protocol did not foresee, and each can be had again."""
+"""The published runs: none that the protocol did not foresee, and each can be repeated."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_every_published_run_was_trained_in_the_precision_of_its_config():
 def test_published_runs_train_again_to_the_same_bits_on_the_same_kind_of_device(
     device, fashion, trial
 ):
-    """The shortest ones; another device, or another number of threads, rounds otherwise."""
+    """The shortest ones; another device, or another number of threads, rounds differently."""
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("there is no GPU")
     here = environment.name(device, threads=1)

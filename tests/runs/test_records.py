@@ -116,7 +116,7 @@ def start_process(target: Callable[..., object], *arguments: object) -> BaseProc
 
 
 def save_and_tell(runs: list[Run], told: Path) -> None:
-    """Save runs, and write down each as soon as it is saved."""
+    """Save runs, and note each as soon as it is saved."""
     with told.open("a") as file:
         for run in runs:
             records.save(run)
@@ -160,7 +160,7 @@ def test_no_run_that_was_told_saved_is_lost_however_many_processes_are_killed(
 
 
 def save_again_and_again(run: Run, writer: int, times: float) -> None:
-    """Save a run, each time another and 100 KB long."""
+    """Save a run of 100 KB, a different one each time."""
     attempt = 0
     while attempt < times:
         ballast = str(attempt) * (100_000 // len(str(attempt)))
@@ -317,7 +317,7 @@ def test_a_damaged_record_that_another_process_sets_aside_first_does_no_harm(run
 
 @pytest.fixture(params=["folder", "pipe", "endless"])
 def no_file(request) -> Callable[[Path], None]:
-    """Return a function that makes what is no file, of which two have no end to be read to."""
+    """Return a function that makes things that are not files; reading two of them never ends."""
 
     def make(path: Path) -> None:
         if request.param == "folder":
@@ -465,7 +465,7 @@ def test_a_line_that_is_no_run_is_named(many, tmp_path, line):
 
 
 def changed(content: bytes, ways: int) -> Iterator[bytes]:
-    """Yield every truncation, and every byte made so many others (of 255); for one, a sample."""
+    """Yield every truncation, and every byte changed to that many others (of 255), or a sample."""
     for n in range(0, len(content), 5 if ways == 1 else 1):
         yield content[:n]
         for way in range(ways):

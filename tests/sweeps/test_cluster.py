@@ -1,4 +1,4 @@
-"""fmnist_lab.sweeps.cluster: which scheduler is asked, and what is said where none can be used."""
+"""fmnist_lab.sweeps.cluster: which scheduler is asked, and what is said if none can be used."""
 
 import gc
 import importlib.util
@@ -73,7 +73,7 @@ def test_without_dask_the_extra_that_brings_it_is_named(home, monkeypatch):
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A socket at a free port of this machine that nothing answers at."""
+    """A socket at a free port of this machine where nothing answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 

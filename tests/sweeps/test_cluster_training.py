@@ -63,7 +63,7 @@ def seeds(number: int, **changes: Any) -> list[Config]:
 
 @pytest.fixture(scope="module")
 def there(data_root, tmp_path_factory) -> Path:
-    """The workers' own store; it holds no more than a link to the data set."""
+    """The workers' own store, with nothing but a link to the data set."""
     there = tmp_path_factory.mktemp("there")
     (there / "data").symlink_to(data_root)
     return there
@@ -116,7 +116,7 @@ def start_scheduler(start, tmp_path_factory) -> Callable[..., tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def start_worker(start, tmp_path_factory) -> Callable[..., subprocess.Popen[bytes]]:
-    """Return a function that starts a worker, the last until its scheduler knows so many."""
+    """Return a function that starts workers until their scheduler knows that many."""
     from distributed import Client
 
     def start_worker(address, *arguments, until=0, **environment) -> subprocess.Popen[bytes]:

@@ -34,7 +34,7 @@ def test_on_a_cpu_every_run_is_a_stack_and_on_a_gpu_every_setting_cheapest_first
 
 
 def test_a_small_network_in_many_small_steps_is_not_cheap():
-    long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps an epoch against 188
+    long, short = Config(batch_size=1), Config(width=512)  # 48,000 steps per epoch against 188
     assert progress.arithmetic(long) < progress.arithmetic(short)
     assert Crew([CPU]).stacks([long, short]) == [[short], [long]]
 
@@ -77,7 +77,7 @@ def test_the_device_is_a_gpu_where_there_is_one(monkeypatch):
 
 @pytest.fixture
 def an_hour(monkeypatch):
-    """Every run takes an hour of a worker of speed 1."""
+    """Every run takes a worker of speed 1 an hour."""
     monkeypatch.setattr(crew, "estimate", lambda config, speeds: 3600 / speeds["float32"])
 
 

@@ -1,4 +1,4 @@
-"""Sweeps that are interrupted, killed and started beside each other, in real processes."""
+"""Sweeps that are interrupted, killed and started side by side, in real processes."""
 
 import os
 import random
@@ -56,7 +56,7 @@ FLAGS = [f"--{key.replace('_', '-')}={value}" for key, value in STUDY.items()]
 
 @pytest.fixture
 def start(home) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that starts a process in a group of its own, as a terminal does."""
+    """Return a function that starts a process in its own group, as a terminal does."""
     started: list[subprocess.Popen[str]] = []
 
     def start(code, *arguments, **environment):
@@ -297,7 +297,7 @@ def test_two_machines_that_share_a_store_train_each_run_once(
 OUT_OF_MEMORY = (
     """
 import resource
-resource.setrlimit(resource.RLIMIT_AS, (12 * 2**30, 12 * 2**30))  # bytes a process may address
+resource.setrlimit(resource.RLIMIT_AS, (12 * 2**30, 12 * 2**30))  # bytes that a process may address
 """
     + COMMAND_LINE
 )

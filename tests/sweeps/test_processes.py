@@ -1,4 +1,4 @@
-"""fmnist_lab.sweeps.processes: what a process says reaches us, and its end costs its stack alone.
+"""fmnist_lab.sweeps.processes: what a process says reaches us, and its end costs only its stack.
 
 `tests/sweeps/test_interruptions.py` holds what becomes of the processes themselves.
 """

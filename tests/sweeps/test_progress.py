@@ -16,7 +16,7 @@ from fmnist_lab.sweeps import progress
 
 CONFIG = Config(width=8, batch_size=100, train_size=200, epochs=2)
 SEEDS = [replace(CONFIG, seed=seed) for seed in range(2)]
-SPEED = dict.fromkeys(PRECISIONS, 1e10)  # floating-point operations a second
+SPEED = dict.fromkeys(PRECISIONS, 1e10)  # floating-point operations per second
 
 
 class Bar(list[float]):
@@ -120,7 +120,7 @@ def test_an_epochs_arithmetic_is_that_of_training_and_of_validation():
 
 
 def test_muons_steps_count_where_there_are_hidden_matrices():
-    """Five times three products of 100 x 100 matrices a step, for each."""
+    """Five times three products of 100 x 100 matrices per step, for each."""
     plain = Config(depth=3, width=100, train_size=1000)  # four steps
     muon = replace(plain, optimizer="muon")
     more = progress.arithmetic(muon) - progress.arithmetic(plain)

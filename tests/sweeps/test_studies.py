@@ -1,4 +1,4 @@
-"""fmnist_lab.sweeps.studies: which runs a question needs; what a reader may ask instead."""
+"""fmnist_lab.sweeps.studies: which runs a question needs, and what a reader may ask instead."""
 
 import itertools
 import math
@@ -385,7 +385,7 @@ class TestTuning:
             accuracy = 0.9 if config.learning_rate == self.rates[0] else 0.1
             records.save(made_up_run(config, accuracy=accuracy))
         assert study.chosen_rates() == {8: 1e-3}
-        assert study.vary(seeds=4).chosen_rates() == {8: 1e-4}  # who asks for four chooses by four
+        assert study.vary(seeds=4).chosen_rates() == {8: 1e-4}  # asked for four, all four choose
 
     def test_the_lowest_of_equally_good_rates_is_chosen(self, made_up_run):
         self.record(made_up_run, 8, [(0.6, 0.5), (0.5, 0.6)])

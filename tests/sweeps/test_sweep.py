@@ -308,7 +308,7 @@ def test_a_lock_that_another_machine_has_just_removed_is_not_needed(
 def test_a_sweep_clears_away_the_lock_that_a_killed_process_left_of_a_run_on_record(
     home, trained, made_up_run
 ):
-    """One that another holds stays, as it may train the run again to keep its weights."""
+    """One that another holds stays, because it may train the run again to keep its weights."""
     on_record = [made_up_run(config) for config in SEEDS[:2]]
     for run in on_record:
         records.save(run)
@@ -338,7 +338,7 @@ def test_who_waits_for_a_lock_hears_that_it_is_to_stop(home, trained):
         waiting = threads.submit(wait)
         assert not done.wait(3 * sweep.HEARD)
         stop.set()
-        waiting.result(PATIENCE)  # while the other holds the lock still
+        waiting.result(PATIENCE)  # while the other still holds the lock
     assert done.is_set()
 
 

@@ -67,7 +67,7 @@ def test_rates_on_record_outside_the_bracket_change_nothing(values, guess, other
         ({2: 0.5, 3: 0.6, 4: 0.5}, (2, 3, 4), 3),
         ({2: 0.7, 3: 0.6, 4: 0.5}, (1, 2, 3, 4), None),
         ({1: 0.8, 2: 0.7, 3: 0.6, 4: 0.5}, (1, 2, 3, 4), 1),  # the grid ends
-        ({2: 0.5, 3: 0.6, 4: 0.6}, (2, 3, 4, 5), None),  # an equal one is no worse one
+        ({2: 0.5, 3: 0.6, 4: 0.6}, (2, 3, 4, 5), None),  # an equal one is not worse
         ({2: 0.5, 3: 0.6, 4: 0.6, 5: 0.1}, (2, 3, 4, 5), 3),  # the lowest of equals
         ({2: 0.5, 3: 0.6, 4: 0.7, 5: 0.8}, (2, 3, 4, 5), 5),
     ],
@@ -86,7 +86,7 @@ def test_why_rates_were_left_out_is_said():
 @pytest.mark.endurance("What selects does not see the test images")
 @pytest.mark.parametrize("tuning", TUNINGS, ids=lambda tuning: tuning.name)
 def test_a_rate_is_chosen_without_the_test_images(tuning, trial):
-    """Whatever the runs on record say of the test images, the choice is the same."""
+    """Whatever the runs on record say about the test images, the choice is the same."""
     runs = list(records.find(tuning.configs()))
     chosen = tuning.chosen_rates(runs)
     tries = trial.times(3, 100)

@@ -15,10 +15,10 @@ from fmnist_lab.training import environment
 @pytest.mark.parametrize(
     ("config", "at_most", "expected"),
     [
-        (Config(width=128), None, 1),  # too little work a step for two
+        (Config(width=128), None, 1),  # too little work per step for two
         (Config(depth=2, width=4192, batch_size=512), None, 4),
         (Config(depth=2, width=4192, batch_size=512), 1, 1),
-        (Config(depth=2, width=512), None, 4),  # 1.03e9 operations a step
+        (Config(depth=2, width=512), None, 4),  # 1.03e9 operations per step
         (Config(depth=2, width=496), None, 1),  # 0.98e9
     ],
 )

@@ -1,4 +1,4 @@
-"""Training on a GPU is training: the same networks, however its work is recorded and replayed."""
+"""Training on a GPU is training: the same networks, although work is recorded and replayed."""
 
 from dataclasses import replace
 from threading import Event
@@ -15,7 +15,7 @@ from fmnist_lab.training.trainer import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-# Stops by patience at another epoch for each seed; the last batch is smaller, a block of its own.
+# Patience stops each seed at another epoch; the last batch is smaller and forms its own block.
 CONFIG = Config(
     depth=2, width=32, batch_size=48, learning_rate=0.01, train_size=500, epochs=12, patience=1
 )
@@ -40,7 +40,7 @@ def runs(on_gpu):
 
 
 def test_each_member_ends_as_on_the_cpu(fashion64):
-    """In double precision, in which the devices' roundings do not add up to anything."""
+    """In double precision, where the devices' roundings do not add up to anything."""
     there, here = (
         trained(SEEDS, fashion64.to(device), dtype=torch.float64) for device in ("cuda", "cpu")
     )
@@ -68,7 +68,7 @@ TECHNIQUES = [
 
 @pytest.mark.parametrize("settings", TECHNIQUES, ids=str)
 def test_a_technique_does_on_a_gpu_what_it_does_on_a_cpu(settings, fashion, on_gpu):
-    """For some steps, in single precision: roundings then part the two."""
+    """For some steps, in single precision: then rounding drives the two apart."""
     configs = [replace(CONFIG, epochs=2, learning_rate=1e-3, seed=n) for n in (0, 1)]
     configs = [replace(config, **settings) for config in configs]
     there, here = trained(configs, on_gpu), trained(configs, fashion)

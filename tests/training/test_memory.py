@@ -1,4 +1,4 @@
-"""fmnist_lab.training.memory: what is foreseen is what a training holds."""
+"""fmnist_lab.training.memory: the estimate is what a training holds."""
 
 import gc
 import weakref
@@ -19,7 +19,7 @@ CONFIG = Config(depth=2, width=16, batch_size=48, train_size=500)
 
 
 def storages() -> dict[int, int]:
-    """The bytes of every tensor of this process, by where they lie."""
+    """The bytes of every tensor of this process, by where they are."""
     gc.collect()
     tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
     found = (tensor.untyped_storage() for tensor in tensors)
@@ -86,7 +86,7 @@ def test_a_seed_changes_nothing_of_it():
 
 def test_a_training_gives_its_memory_back_at_once():
     pixels, targets = torch.rand(1, 784), torch.rand(10, 1)
-    gc.disable()  # which would find what holds itself, some time
+    gc.disable()  # it would find, some time, what refers to itself
     try:
         training = Training(
             Stack.of([initial_network(1, 8, 0)], pixels, targets), pixels, targets, CONFIG

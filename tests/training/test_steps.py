@@ -1,4 +1,4 @@
-"""The hand-written step is held against autograd and torch.optim.Adam."""
+"""The hand-written step is compared with autograd and torch.optim.Adam."""
 
 from dataclasses import replace
 from functools import partial
@@ -128,7 +128,7 @@ def test_a_step_in_bfloat16_is_that_of_autocast(data, loss, depth):
     expected, gradients = step_of_autocast(data, depth, 64, loss, seed=7)
     logits, found, _ = step_in_bfloat16(data, depth, 64, loss, seed=7)
     assert logits.dtype == torch.float32
-    # Two roundings to 8 bits a layer, of numbers that need not round alike.
+    # Two roundings to 8 bits per layer, of numbers that need not round alike.
     torch.testing.assert_close(logits, expected.float(), rtol=0.02, atol=0.01)
     for one, other in zip(found, gradients, strict=True):
         assert one.dtype == torch.float32
@@ -189,9 +189,9 @@ def test_numbers_too_small_to_matter_are_zero_while_training_and_then_as_before(
 @pytest.mark.parametrize(
     ("batch_size", "train_size", "block"),
     [
-        (1, 600, 64),  # batches: no more than a graph holds well
+        (1, 600, 64),  # batches: no more than suit a graph
         (4, 600, 256),
-        (5, 600, 255),  # images: no more than a cache holds
+        (5, 600, 255),  # images: no more than fit into a cache
         (256, 600, 256),
         (257, 600, 257),  # a batch at least
         (257, 200, 200),
@@ -204,7 +204,7 @@ def test_a_block_is_as_many_batches_as_serve(batch_size, train_size, block, trai
 
 @pytest.mark.parametrize(("batch", "product"), [(1, torch.mul), (2, torch.bmm)])
 def test_the_outer_product_of_a_single_image_is_no_matrix_product(batch, product):
-    """Broadcasting takes half as long, to the same bits."""
+    """Broadcasting takes half as long and gives the same bits."""
     below, above = (
         Signal(torch.randn(1, size, batch), torch.randn(1, size, batch)) for size in (50, 30)
     )

@@ -29,7 +29,7 @@ from fmnist_lab.training.schedule import cosine
 from fmnist_lab.training.stack import Stack
 from fmnist_lab.training.steps import Training
 
-IMAGES, EPOCHS = 300, 5  # in batches of 32: ten steps an epoch, the last on 12 images
+IMAGES, EPOCHS = 300, 5  # in batches of 32: ten steps per epoch, the last on 12 images
 CONFIG = Config(depth=2, width=16, batch_size=32, learning_rate=1e-2, train_size=IMAGES)
 
 
@@ -137,7 +137,7 @@ def numbers(network: FashionClassifier) -> torch.Tensor:
 
 
 def assert_as_pytorchs(config, data, **options) -> None:
-    """Two members of a stack end each at the numbers that PyTorch's own steps reach."""
+    """Two members of a stack each end at the numbers that PyTorch's own steps reach."""
     stack = trained(config, data, seeds=[3, 4]).stack
     for member, seed in enumerate([3, 4]):
         expected = trained_by_pytorch(config, data, seed, **options)
@@ -258,7 +258,7 @@ def warm_up_then_cosine(config, optimizer):
 
 @pytest.mark.parametrize("settings", [*PYTORCHS, {"average": 0.9, "dropout": 0.2}], ids=str)
 def test_a_schedule_is_pytorchs(settings, data):
-    """The rate of each step with each optimiser, and beside what else a step does."""
+    """The rate of each step with each optimiser, and with whatever else a step does."""
     settings = settings if isinstance(settings, dict) else {"optimizer": settings}
     config = replace(CONFIG, schedule="cosine", epochs=EPOCHS, **settings)
     schedule = partial(warm_up_then_cosine, config)
@@ -327,7 +327,7 @@ LAYERS = [
 
 @pytest.mark.parametrize("settings", LAYERS, ids=str)
 def test_layers_learn_as_pytorchs_do(settings: dict[str, Any], data):
-    """By SGD: batch normalisation takes from a bias before it what Adam would divide by nothing."""
+    """By SGD: a bias before batch normalisation has no gradient, which Adam would divide by 0."""
     config = replace(CONFIG, optimizer="sgd", learning_rate=0.1, **settings)
     assert_as_pytorchs(config, data, make=partial(torch.optim.SGD, momentum=0.9, nesterov=True))
 

@@ -1,4 +1,4 @@
-"""fmnist_lab.training.trainer on the real images: what training computes and never looks at."""
+"""fmnist_lab.training.trainer on the real images: what it computes, and what it never sees."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from fmnist_lab.training.steps import Training
 from fmnist_lab.training.trainer import train
 
 SMALL = Config(width=8, batch_size=48, learning_rate=1e-3, train_size=500, epochs=3)
-# Stops by patience at another epoch for each of the seeds 0, 1 and 2, as a test asserts.
+# Patience stops each of the seeds 0, 1 and 2 at another epoch, as a test asserts.
 RESTLESS = Config(width=8, batch_size=20, learning_rate=0.03, train_size=200, epochs=8, patience=1)
 OVERSHOT = replace(RESTLESS, seed=1, epochs=3, patience=9)  # best before the last epoch
 # Sixteen layers of 128 neurons, each weight near 1 after one step: a loss beyond float32's 3e38.
@@ -260,7 +260,7 @@ def test_members_stop_at_their_own_epochs_and_the_others_train_on_unchanged(once
     for seed, (number, run) in together.items():
         single = once(replace(RESTLESS, seed=seed))
         assert run.epochs == number
-        # Single precision: a stack's matrix products may round otherwise than one network's.
+        # Single precision: a stack's matrix products may round differently from one network's.
         assert run.best_epoch == single.best_epoch
         for name in HISTORY[:-1]:
             assert run.history[name] == pytest.approx(single.history[name], rel=1e-3), name
@@ -325,7 +325,7 @@ def test_the_stopped_runs_above_are_best_at_their_last_epoch_or_before(once):
 
 
 def test_images_are_augmented_in_training_alone(once, fashion):
-    """The first batch's loss is of augmented images; what is measured is of the images as given."""
+    """The first batch's loss is on augmented images; measurements are on the images as given."""
     augmented = replace(SMALL, augment="flip_shift")
     run = alone(augmented, fashion, keep=ALL)
     assert run.losses_by_step()[0] != once(SMALL).losses_by_step()[0]

@@ -26,13 +26,13 @@ def nested(made_up_run):
 
 
 def reached(low, high):
-    """Return accuracies at the two rates, a number a seed."""
+    """Return accuracies at the two rates, one number per seed."""
     pairs = {LOW: low, HIGH: high}
     return {(r, s): a for r in pairs for s, a in zip(NESTED_SEEDS, pairs[r], strict=True)}
 
 
 def test_each_seed_is_judged_at_the_rate_that_the_other_nine_choose(nested):
-    # The high rate is better in the mean only for the luck of the first seed, which does not
+    # The high rate has the better mean only by the luck of the first seed, which does not
     # count where that seed is judged; all the others are judged at the high rate.
     low, high = [0.80] * 10, [0.90, *[0.79] * 9]
     evidence = Evidence(nested(reached(low, high)), retuned=True)

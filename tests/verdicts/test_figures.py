@@ -53,7 +53,7 @@ def test_the_figure_of_copies_is_their_mean(figure):
 
 
 def test_one_figure_more_makes_none_look_odder():
-    """What is judged together is corrected together: a row more can only raise a p-value."""
+    """What is judged together is corrected together: another row can only raise a p-value."""
     corrected = {f.source: v.p for f, v in JUDGED.items() if v.n}
     for figure, verdict in JUDGED.items():
         if verdict.n:

@@ -1,4 +1,4 @@
-"""The log of readings, rules and looks is true of the verdicts shown."""
+"""The log of readings, rules and looks agrees with the verdicts shown."""
 
 import subprocess
 from datetime import date

@@ -1,4 +1,4 @@
-"""fmnist_lab.verdicts.luck: where a seed's luck comes from, and how trials multiply it."""
+"""fmnist_lab.verdicts.luck: where a seed's luck comes from, and how trials add to it."""
 
 import numpy as np
 import pytest

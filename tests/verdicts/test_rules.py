@@ -46,7 +46,7 @@ def effect(mean: float, sd: float, n: int = 10) -> Effect:
     ("mean", "sd", "name"),
     [
         (0.005, 0.001, "supported"),
-        (0.003, 0.001, "supported but size open"),  # the interval holds the smallest that matters
+        (0.003, 0.001, "supported but size open"),  # the interval contains the smallest
         (0.0037, 0.001, "supported but size open"),
         (0.0038, 0.001, "supported"),  # the interval clears it: 0.0038 - 0.0007
         (0.0025, 0.001, "supported but size open"),
