@@ -41,7 +41,7 @@ class PlainError(Exception):
 
 
 class ConfigError(PlainError, ValueError):
-    """A setting that cannot be used; the message names every fault, one a line."""
+    """A setting that cannot be used; the message names every fault, one per line."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ BOUNDS: dict[str, Bounds] = {
     "label_smoothing": Bounds(float, 0.0, 0.9),
     "average": Bounds(float, 0.0, 0.99999),
 }
-# A hyperparameter that plays no part beside some values of another, and what it then is.
+# Hyperparameters that play no part with some values of another one, and their value then.
 IDLE: dict[str, tuple[str, tuple[Any, ...], Any]] = {
     "width": ("depth", (0,), 0),
     "momentum": ("optimizer", ("adam", "adamw"), 0.9),
     "dropout": ("depth", (0,), 0.0),
     "batch_norm": ("depth", (0,), "off"),
     "label_smoothing": ("loss", LOSS_NAMES[1:], 0.0),
-    "patience": ("schedule", ("cosine",), 5),  # the rate is zero at `epochs` alone
+    "patience": ("schedule", ("cosine",), 5),  # the rate is zero only at `epochs`
 }
 # What the report left for later.
 TECHNIQUES = (
@@ -111,7 +111,7 @@ class Config:
     and is set to 0, like others that play none (`IDLE`). Every numeric field's range is in
     `BOUNDS`, every other's names in `NAMED`.
 
-    The defaults below are frozen: a run's identity leaves out fields that stand at their default
+    The defaults below are frozen: a run's identity leaves out fields that have their default
     (`identity`), so changing one would rename published runs. Chapters set their own base.
 
     Raises `ConfigError`, naming every fault at once.
@@ -135,8 +135,8 @@ class Config:
     dropout: float = 0.0  # share of each hidden layer's activations that a step drops
     input_dropout: float = 0.0  # share of pixels that a step drops
     batch_norm: str = "off"  # on: of each hidden layer, before ReLU
-    label_smoothing: float = 0.0  # share of a target that all classes have alike; in no metric
-    average: float = 0.0  # share that an average of the weights, evaluated instead, keeps a step
+    label_smoothing: float = 0.0  # share of a target that all classes get alike; in no metric
+    average: float = 0.0  # share that an average of the weights, evaluated instead, keeps per step
     schedule: str = "constant"  # cosine: up over a twentieth of all steps, then down to zero
     augment: str = "none"  # mirror images, shift them by up to a pixel, or both, at random
 

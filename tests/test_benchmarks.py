@@ -172,7 +172,8 @@ def test_a_loss_may_be_as_far_from_the_experts_as_seen(loss):
 def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
     from benchmarks.floors import products
 
-    # Of three layers: three products forward, three of weights, two of inputs; per pair 2 operations.
+    # Three layers have three forward products, three for weights and two for inputs; an element
+    # takes two operations per pair of numbers.
     sizes = [(784, 16), (16, 16), (16, 10)]
     operations = 0
     for _, a, b, out in products(sizes, batch, dtype=torch.bfloat16):

@@ -12,8 +12,8 @@ from sphinx.application import Sphinx
 # What a cell has drawn, named by its content.
 FIGURE = re.compile(r'<img ([^>]*)src="([^"]*/[\da-f]{64})\.svg"([^>]*)>')
 WIDTH = re.compile(r'<svg [^>]*width="([^"]+)"')
-# In a box of their own: the theme hides a caption that follows a hidden picture. The box scrolls on
-# a telephone, where a keyboard reaches it by its link, which opens the picture alone.
+# In their own box: the theme hides a caption that follows a hidden picture. The box scrolls on a
+# telephone, where a keyboard reaches it by its link, which opens the picture alone.
 BOTH = "".join(
     rf'<a class="only-{theme}" href="\2{suffix}.svg">'
     rf'<img class="only-{theme}" \1src="\2{suffix}.svg"\3></a>'

@@ -19,7 +19,7 @@ def inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula of its own, with its number if it has one."""
-    # On a telephone it scrolls by itself, which wants a keyboard to reach it.
+    # On a telephone it scrolls by itself, so a keyboard must be able to reach it.
     translator.body.append(translator.starttag(node, "div", CLASS="math", tabindex="0"))
     if node["number"]:
         number = get_node_equation_number(translator, node)

@@ -85,7 +85,7 @@ def drawn(app: Sphinx, body: str, figure: str) -> Path:
 
 
 def axes(svg: str) -> dict[str, Any]:
-    """Return where a figure's axes have what, as fractions of its width and height.
+    """Return where things are on a figure's axes, as fractions of its width and height.
 
     `frame` is [left, top, right, bottom]; `x` and `y` map the text of each tick to its place, and
     `scale` the numbers on the y axis to theirs: [slope, offset].

@@ -1,9 +1,9 @@
 """Drop ARIA roles and names that stand in the way of what can be read.
 
 docutils gives a bibliography's entries the role "doc-biblioentry", deprecated in DPUB-ARIA 1.1, in
-a "list" that then has no items: what a screen reader makes of it is anyone's guess, of a plain
-block it is clear. myst-nb names what is folded "Toggle hidden content", and not by the words that
-stand there: who speaks those to a browser opens nothing (WCAG 2.5.3).
+a "list" that then has no items: what a screen reader makes of it is anyone's guess, while a plain
+block is clear. myst-nb names folded parts "Toggle hidden content", not by the words that are seen:
+a reader who speaks those words to a browser opens nothing (WCAG 2.5.3).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ RECIPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="
 
 @dataclass(frozen=True)
 class Trial:
-    """One training by a recipe; accuracies are fractions, one an epoch.
+    """One training by a recipe; accuracies are fractions, one per epoch.
 
     `train_accuracy` is the running mean over an epoch's batches, each taken before its step, as
     Keras prints it; `test_accuracy_by_batch` the plain mean over test batches, of which the last
@@ -37,7 +37,7 @@ class Trial:
 
 
 def read(path: Path) -> list[Trial]:
-    """Read a file of trials, one a line. Raises `DamagedError` if a single byte is another."""
+    """Read a file of trials, one per line. Raises `DamagedError` if a single byte has changed."""
     try:
         return [Trial(**unsealed(line)) for line in path.read_bytes().splitlines(keepends=True)]
     except (ValueError, TypeError) as fault:
@@ -46,6 +46,6 @@ def read(path: Path) -> list[Trial]:
 
 @cache
 def trials(recipe: str) -> list[Trial]:
-    """Return a recipe's published trials, by seed; none where it is not run yet."""
+    """Return a recipe's published trials, by seed; none if it has not been run yet."""
     path = FOLDER / f"{recipe}.jsonl"
     return read(path) if path.exists() else []

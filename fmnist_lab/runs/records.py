@@ -182,7 +182,7 @@ def read_own(path: Path) -> Run:
 
 
 def read_lines(path: Path) -> list[Run]:
-    """Read a file of runs, one a line: a published one, or the one run of an own store's.
+    """Read a file of runs, one per line: a published file, or one of the user's own store.
 
     Raises `DamagedError` naming the line, if there are several, `AbsentError` if there is no such
     file, `RecordError` if it cannot be read.
@@ -258,7 +258,7 @@ def read_published() -> dict[str, Run]:
 
 
 def write_lines(path: Path, runs: Iterable[Run]) -> None:
-    """Write runs in the published form: a record a line, sorted by their settings, then their seed.
+    """Write runs in the published form: a record per line, sorted by setting, then seed.
 
     Rewrites the folder's list of checksums, in the form of `sha256sum`. Raises `RecordError` if
     that fails; the file is then as it was.
