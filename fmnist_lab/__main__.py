@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         from . import commands
 
         code = commands.run(arguments)
-        print(end="", flush=True)  # what cannot be written is told here, not by the interpreter
+        print(end="", flush=True)  # a failure to write is reported here, not by the interpreter
     except KeyboardInterrupt:
         print("Stopped. Finished runs are kept; run the same command to continue.", file=sys.stderr)
         return 128 + signal.SIGINT

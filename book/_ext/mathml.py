@@ -18,7 +18,7 @@ def inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a formula of its own, with its number if it has one."""
+    """Write a displayed formula, with its number if it has one."""
     # On a telephone it scrolls by itself, so a keyboard must be able to reach it.
     translator.body.append(translator.starttag(node, "div", CLASS="math", tabindex="0"))
     if node["number"]:

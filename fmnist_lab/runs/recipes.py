@@ -23,7 +23,7 @@ class Trial:
     """One training by a recipe; accuracies are fractions, one per epoch.
 
     `train_accuracy` is the running mean over an epoch's batches, each taken before its step, as
-    Keras prints it; `test_accuracy_by_batch` the plain mean over test batches, of which the last
+    Keras prints it; `test_accuracy_by_batch` the plain mean over test batches, the last of which
     is smaller, as some tutorials print it; `validation_accuracy` is of the images held out, if any.
     """
 
