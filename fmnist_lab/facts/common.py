@@ -13,7 +13,7 @@ from fmnist_lab.pictures import label
 from fmnist_lab.verdicts.measures import CHANCE
 
 NAN = float("nan")
-PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 products"}
+PRECISE = {"float32": "single precision", "bfloat16": "bfloat16 (products only)"}
 Facts = dict[str, Any]  # numbers and texts, by the names that a page uses
 FIELD = re.compile(r"\{(\w+)(?:\[[^\]]+\])*(:[^}]*)?\}")  # a fact in a text
 

@@ -60,7 +60,7 @@ class Curve:
     def told(self) -> str:
         """How many specifications agree, and what that depends on most, as a clause."""
         agree = f"{round(self.share * len(self.names))} of {len(self.names)}"
-        return f"{agree} specifications agree; the choice that matters most is {self.hinge}"
+        return f"{agree} specifications agree; the choice that matters most: {self.hinge}"
 
 
 def agreement(names: dict[frozenset[str], Name], book: Name) -> float:
