@@ -1,4 +1,4 @@
-/** Pages print in light colours, whatever the screen shows, with what is behind verdicts. */
+/** Pages print in light colours, whatever the screen shows, and with verdicts unfolded. */
 {
   const root = document.documentElement;
   /** @type {string | undefined} */

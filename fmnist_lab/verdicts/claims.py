@@ -151,7 +151,7 @@ class Box:
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self._parts())
         items = f"<ul>{items}</ul>" if items else ""
         # Some style sheets of JupyterLab take a summary's triangle away.
-        lead = '<summary style="display: list-item">What stands behind it</summary>'
+        lead = '<summary style="display: list-item">What it is based on</summary>'
         return (
             f'<div class="verdict verdict-{kind}" style="{look}">'
             f'<p class="verdict-word"><b>{html.escape(self._head())}</b></p>{rows}'
