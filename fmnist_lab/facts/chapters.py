@@ -201,6 +201,7 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         "size_open": told("supported but size open"),
         "not_supported": told("not supported"),
         "inconclusive": told("inconclusive"),
+        "not_run": told("not run yet"),
         "two": len(both),
         "settled": len(settled),
         "changed": listed([key for key, as_run, as_claimed in settled if as_run != as_claimed]),

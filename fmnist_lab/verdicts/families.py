@@ -45,7 +45,8 @@ class BestOf(Part):
         return (self.arms[0], self._named()[name])
 
     def _named(self) -> dict[str, Arm]:
-        side = "above" if self.direction == 1 else "below"
+        far, near = ("above", "below")[:: self.direction]
+        side = f"not materially {near}" if self.margin else far
         claimed, *rivals = self.arms
         return {f"{self.measure.name}: {claimed} {side} {rival}": rival for rival in rivals}
 
