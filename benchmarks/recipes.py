@@ -31,6 +31,13 @@ from fmnist_lab.training.steps import denormals_flushed
 SEEDS = range(30)
 STACK = 10  # seeds side by side: more do not fit into a processor's cache
 PART = 1_000  # images evaluated at once
+# Recipes but for one setting, by a recipe's name and the setting's: to see what a quirk changes.
+VARIANTS: dict[str, Any] = {
+    "tensorflow-epsilon": 1e-8,
+    "tensorflow-initial": "pytorch",
+    "quickstart-shuffled": True,
+    "d2l_concise-initial": "xavier",
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,12 @@ class Recipe:
 
     @classmethod
     def of(cls, name: str) -> Recipe:
-        """Return one of the package's recipes."""
+        """Return one of the package's recipes, or one of `VARIANTS`."""
+        base, _, changed = name.partition("-")
         names = {field.name for field in fields(cls)}
-        given: dict[str, Any] = {k: v for k, v in RECIPES[name].items() if k in names}
+        given: dict[str, Any] = {k: v for k, v in RECIPES[base].items() if k in names}
+        if changed:
+            given[changed] = VARIANTS[name]
         return cls(**given | {k: tuple(v) for k, v in given.items() if isinstance(v, list)})
 
     def settings(self) -> dict[str, Any]:
@@ -118,7 +128,7 @@ def optimizer_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 def train(recipe: str, seeds: Sequence[int], data: Data) -> list[Trial]:
     """Train a recipe with these seeds, side by side on the CPU, and return their trials.
 
-    Raises KeyError for a recipe that is not in `RECIPES`.
+    Raises KeyError for a recipe that is neither in `RECIPES` nor in `VARIANTS`.
     """
     given, started, many = Recipe.of(recipe), time.perf_counter(), len(seeds)
     mean, deviation = given.standardised
@@ -180,26 +190,28 @@ def publish(path: Path, trials: Sequence[Trial]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the missing trials of the named recipes, and publish each stack as it ends."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="RECIPE", help=f"of {', '.join(RECIPES)}; all")
+    listed = ", ".join([*RECIPES, *VARIANTS])
+    parser.add_argument("names", nargs="*", metavar="RECIPE", help=f"of {listed}; all")
     parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="(the package's)")
     options = parser.parse_args(arguments)
-    if unknown := [name for name in options.names if name not in RECIPES]:
-        parser.error(f"there is no recipe {unknown[0]!r}: choose from {', '.join(RECIPES)}.")
+    if unknown := [name for name in options.names if name not in {*RECIPES, *VARIANTS}]:
+        parser.error(f"there is no recipe {unknown[0]!r}: choose from {listed}.")
     fashion = data.load()
     try:
         options.to.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         parser.error(f"the folder {options.to} cannot be used: {fault.strerror}.")
-    for name in options.names or RECIPES:
+    for name in options.names or [*RECIPES, *VARIANTS]:
+        seeds = SEEDS[:STACK] if name in VARIANTS else SEEDS
         path = options.to / f"{name}.jsonl"
         settings = Recipe.of(name).settings()
         known = [t for t in read(path) if t.settings == settings] if path.exists() else []
-        missing = sorted({*SEEDS} - {trial.seed for trial in known})
+        missing = sorted({*seeds} - {trial.seed for trial in known})
         for start in range(0, len(missing), STACK):
             with denormals_flushed():
                 known += train(name, missing[start : start + STACK], fashion)
             publish(path, known)
-            print(f"{name}: {len(known)} of {len(SEEDS)}", file=sys.stderr, flush=True)
+            print(f"{name}: {len(known)} of {len(seeds)}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

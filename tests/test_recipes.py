@@ -59,13 +59,23 @@ def by_pytorch(recipe: recipes.Recipe, data: Data) -> tuple[nn.Sequential, list[
     return network, accuracies
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if "dropout" not in name])
+TRAINED = [*RECIPES, *recipes.VARIANTS]
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if "dropout" not in name])
 def test_a_network_among_others_trains_as_alone_in_pytorchs_own_words(name, small, monkeypatch):
     recipe = replace(recipes.Recipe.of(name), epochs=2)
     recipe = replace(recipe, validation=(0, 30) if recipe.validation[1] else (0, 0))
     monkeypatch.setattr(recipes.Recipe, "of", lambda name: recipe)
     found = recipes.train(name, [1, SEED, 5], small)[1]
     assert found.history["test_accuracy"] == pytest.approx(by_pytorch(recipe, small)[1], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", recipes.VARIANTS)
+def test_a_variant_changes_the_one_setting_that_it_is_named_for(name):
+    base, _, changed = name.partition("-")
+    variant, recipe = (recipes.Recipe.of(one).settings() for one in (name, base))
+    assert {key for key in recipe if recipe[key] != variant[key]} == {changed}
 
 
 def test_dropout_drops_while_it_trains_and_not_while_it_is_asked(small, monkeypatch):
@@ -95,7 +105,8 @@ PUBLISHED = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 def test_published_trials_are_whole_stacks_of_seeds_and_repeat_their_recipe(name):
     """So that their number never follows from a result."""
     found, recipe = trials(name), recipes.Recipe.of(name)
-    assert [trial.seed for trial in found] == [*recipes.SEEDS][: len(found)]
+    seeds = recipes.SEEDS[: recipes.STACK] if name in recipes.VARIANTS else recipes.SEEDS
+    assert [trial.seed for trial in found] == [*seeds][: len(found)]
     assert len(found) % recipes.STACK == 0
     for trial in found:
         assert (trial.recipe, trial.data, trial.settings) == (name, DIGEST, recipe.settings())
