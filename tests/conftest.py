@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from hypothesis import settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fmnist_lab import data, sources
+from fmnist_lab.__main__ import main
 from fmnist_lab.config import Config
 from fmnist_lab.data import Data
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import HISTORY, Run
 from fmnist_lab.sweeps import sweep
+from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.training import environment, trainer
 from tests import built
 
@@ -255,3 +257,30 @@ def trained(home, published, fashion, monkeypatch) -> list[Config]:
     monkeypatch.setattr(trainer, "train", remember)
     monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
     return configs
+
+
+@pytest.fixture
+def no_gpu(monkeypatch) -> None:
+    """Be on a machine without a GPU: messages name its devices."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+
+
+@pytest.fixture
+def say(capsys):
+    """Return a function that runs a command and returns its exit code, stdout and stderr."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def of_width(made_up_run):
+    """Return a function that makes up a run of the width study."""
+
+    def make(width=128, seed=0, **fields):
+        return made_up_run(replace(STUDIES["width"].base, width=width, seed=seed), **fields)
+
+    return make

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from fmnist_lab.config import LOSS_NAMES, Config
 from fmnist_lab.training.losses import LOSSES
@@ -14,11 +14,16 @@ from fmnist_lab.training.steps import Training
 from tests.node import in_node
 
 
+def opened(page: Page, address: str, **fields: float) -> None:
+    """Open the page with the trainer and fill in its fields."""
+    page.goto(f"{address}/explorer.html")
+    for name, value in fields.items():
+        page.locator(f"#page-trainer [name={name}]").fill(str(value))
+
+
 @pytest.mark.browser
 def test_a_network_trained_in_the_page_learns_pauses_and_stops(page, address):
-    page.goto(f"{address}/explorer.html")
-    for name, value in (("seeds", "2"), ("width", "16")):
-        page.locator(f"#page-trainer [name={name}]").fill(value)
+    opened(page, address, seeds=2, width=16)
     page.locator("#page-trainer [data-act=main]").click()
     expect(page.locator(".trainer-spread")).to_contain_text(re.compile(r"After ([3-9]|\d\d)"))
     page.locator("#page-trainer [data-act=main]").click()
@@ -54,9 +59,7 @@ def test_a_second_training_after_a_stop_is_told_as_the_first_was(page, address):
 
 @pytest.mark.browser
 def test_seeds_are_compared_at_the_last_epoch_that_all_have_finished(page, address):
-    page.goto(f"{address}/explorer.html")
-    for name, value in (("seeds", "3"), ("width", "16")):
-        page.locator(f"#page-trainer [name={name}]").fill(value)
+    opened(page, address, seeds=3, width=16)
     page.locator("#page-trainer [data-act=main]").click()
     expect(page.locator(".trainer-spread")).to_contain_text("3 networks classify")
     page.locator("#page-trainer [data-act=stop]").click()  # most likely within an epoch
@@ -67,9 +70,7 @@ def test_seeds_are_compared_at_the_last_epoch_that_all_have_finished(page, addre
 @pytest.mark.browser
 def test_the_trainer_keeps_the_keyboards_focus(page, address):
     """Enter on "Step one epoch", again and again, trains an epoch each and goes on to no other."""
-    page.goto(f"{address}/explorer.html")
-    for name, value in (("seeds", "1"), ("width", "8")):
-        page.locator(f"#page-trainer [name={name}]").fill(value)
+    opened(page, address, seeds=1, width=8)
     step, status = page.locator("#page-trainer [data-act=step]"), page.locator(".trainer-status")
     step.focus()
     for epochs in ("1 epoch", "2 epochs"):
@@ -86,9 +87,7 @@ def test_the_trainer_keeps_the_keyboards_focus(page, address):
 
 @pytest.mark.browser
 def test_a_rate_that_learns_nothing_is_said_to_and_does_not_flatten_the_axis(page, address):
-    page.goto(f"{address}/explorer.html")
-    for name, value in (("seeds", "2"), ("width", "32"), ("learning_rate", "1")):
-        page.locator(f"#page-trainer [name={name}]").fill(value)
+    opened(page, address, seeds=2, width=32, learning_rate=1)
     for epochs in ("1 epoch", "2 epochs", "3 epochs"):
         page.locator("#page-trainer [data-act=step]").click()
         expect(page.locator(".trainer-status")).to_contain_text(f"Paused. After {epochs},")

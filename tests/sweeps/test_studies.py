@@ -10,17 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnist_lab.config import TECHNIQUES, Config, ConfigError, names
-from fmnist_lab.facts import tuning
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import identify
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sources import DIGEST
 from fmnist_lab.sweeps import studies
-from fmnist_lab.sweeps import study as study_module
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.study import CONFIRMING_SEEDS, Study
 from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, TUNING_RATES, TUNING_SEEDS, Tuning
-from fmnist_lab.verdicts import evidence
 
 WIDTH = STUDIES["width"]
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -320,129 +317,3 @@ class TestRecorded:
         assert runs.table()["width"].tolist() == [8]
         assert isinstance(runs[:1] + runs, Runs)
         assert repr(runs) == "<1 run: see table()>"
-
-
-@pytest.mark.usefixtures("home", "published")
-class TestTuning:
-    """A tuned study takes each setting's best learning rate from its tuning study's runs."""
-
-    rates = (1e-4, 1e-3)
-
-    @pytest.fixture(autouse=True)
-    def small_studies(self):
-        base = Config(width=8, epochs=2)
-        grid = {"width": (8, 16), "learning_rate": self.rates}
-        tuning = Tuning("tuning", "?", "", base, grid, seeds=(100, 101))
-        self.tuning = tuning
-        self.tuned = Study("tuned", "?", "", base, {"width": (8, 16)}, (0, 1), tuned_by=tuning)
-
-    def record(self, made_up_run, width, accuracies, test=0.5):
-        """Save runs of one width: a validation accuracy for each rate and tuning seed."""
-        for rate, by_seed in zip(self.rates, accuracies, strict=True):
-            for seed, accuracy in zip(self.tuning.seeds, by_seed, strict=True):
-                config = replace(self.tuning.base, width=width, learning_rate=rate, seed=seed)
-                run = made_up_run(config)
-                best = run.best | {
-                    "validation_accuracy": accuracy,
-                    "test_accuracy": 0.5 + test * rate,
-                }
-                records.save(replace(run, best=best))
-
-    def test_without_runs_there_is_nothing_to_compare(self):
-        assert self.tuning.chosen_rates() == {}
-        assert self.tuned.configs() == []
-        assert self.tuning.means().empty
-
-    def test_each_setting_gets_the_rate_of_highest_mean_validation_accuracy(self, made_up_run):
-        self.record(made_up_run, 8, [(0.9, 0.5), (0.8, 0.8)])
-        self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
-        assert self.tuning.chosen_rates() == {8: 1e-3, 16: 1e-4}
-        assert [(c.width, c.learning_rate, c.seed) for c in self.tuned.configs()] == [
-            *((8, 1e-3, seed) for seed in (0, 1)),
-            *((16, 1e-4, seed) for seed in (0, 1)),
-        ]
-
-    def test_a_setting_counts_once_every_rate_has_all_its_seeds(self, made_up_run):
-        self.record(made_up_run, 8, [(0.9, 0.5), (0.8, 0.8)])
-        self.record(made_up_run, 16, [(0.7, 0.7), (0.6, 0.6)])
-        last = replace(self.tuning.base, width=16, learning_rate=1e-3, seed=101)
-        records.own_path(identify(last, DIGEST)).unlink()
-        assert self.tuning.chosen_rates() == {8: 1e-3}
-        assert {c.width for c in self.tuned.configs()} == {8}
-
-    @pytest.mark.parametrize("diverging", [(None, None), (0.9, None)])
-    def test_a_rate_at_which_runs_diverge_is_judged_and_not_chosen(self, made_up_run, diverging):
-        self.record(made_up_run, 8, [(0.6, 0.5), diverging])
-        self.record(made_up_run, 16, [diverging, (0.6, 0.5)])
-        assert self.tuning.chosen_rates() == {8: 1e-4, 16: 1e-3}
-
-    def test_seeds_beyond_those_that_choose_are_run_and_have_no_say(self, made_up_run):
-        self.record(made_up_run, 8, [(0.6, 0.6), (0.7, 0.7)])
-        study = replace(self.tuning, beyond=(102, 103))
-        further = [config for config in study.configs() if config.seed in study.beyond]
-        assert len(further) == 2 * len(study.settings()) == 8
-        for config in further:
-            accuracy = 0.9 if config.learning_rate == self.rates[0] else 0.1
-            records.save(made_up_run(config, accuracy=accuracy))
-        assert study.chosen_rates() == {8: 1e-3}
-        assert study.vary(seeds=4).chosen_rates() == {8: 1e-4}  # asked for four, all four choose
-
-    def test_the_lowest_of_equally_good_rates_is_chosen(self, made_up_run):
-        self.record(made_up_run, 8, [(0.6, 0.5), (0.5, 0.6)])
-        assert self.tuning.chosen_rates() == {8: 1e-4}
-
-    def test_the_test_images_have_no_say_in_the_choice(self, made_up_run):
-        for sign in (1, -1):
-            self.record(made_up_run, 8, [(0.6, 0.6), (0.7, 0.7)], test=sign)
-            assert self.tuning.chosen_rates() == {8: 1e-3}
-
-    def test_a_verdicts_evidence_rests_on_the_same_choice(self, made_up_run):
-        self.record(made_up_run, 8, [(0.6, 0.5), (0.9, None)])
-        self.record(made_up_run, 16, [(0.6, 0.5), (0.5, 0.6)])
-        runs = records.find(self.tuning.configs())
-        found = evidence.Evidence(runs).brackets(self.tuning)
-        assert {v: b.chosen for v, b in found.items()} == self.tuning.chosen_rates()
-
-
-@pytest.mark.usefixtures("home", "published")
-class TestBrackets:
-    """A bracketed study runs a rate when the runs so far ask for it."""
-
-    rates = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-
-    @pytest.fixture(autouse=True)
-    def small_studies(self, monkeypatch, made_up_run):
-        grid = {"width": (128, 256), "learning_rate": self.rates}
-        base = Config(depth=2, epochs=2)
-        self.study = Tuning("tuning", "?", "", base, grid, seeds=(100, 101), bracketed=True)
-
-        def train(configs, **options):
-            for config in configs:  # best at 3e-4 for width 128, one step lower for 256
-                best = {128: 3e-4, 256: 1e-4}[config.width]
-                accuracy = 0.9 - abs(math.log(config.learning_rate / best)) / 10
-                records.save(made_up_run(config, accuracy=accuracy))
-            return records.find(configs)
-
-        monkeypatch.setattr(study_module, "sweep", train)
-
-    def test_the_next_setting_waits_for_the_rate_that_its_bracket_starts_from(self):
-        assert {c.width for c in self.study.configs()} == {128}
-        assert len(self.study.configs()) == 5 * 2
-
-    def test_a_study_runs_until_its_brackets_are_closed(self):
-        runs = self.study.runs()
-        wide = {run.config.learning_rate for run in runs if run.config.width == 256}
-        assert wide == {1e-4, 3e-4, 1e-3}
-        assert self.study.chosen_rates() == {128: 3e-4, 256: 1e-4}
-        assert runs == self.study.recorded()
-
-    def test_the_table_says_which_rates_were_run_and_why_no_others(self):
-        self.study.runs()
-        table = tuning(self.study)
-        assert list(table.loc["width 256"]) == [
-            "3 of 5, 1e-4 to 1e-3", "1e-4", "accuracy falls from there, an end of the grid",
-        ]  # fmt: skip
-        assert table.loc["width 128", "why no other"] == "every rate was run"
-
-    def test_who_names_rates_gets_all_of_them(self):
-        assert len(self.study.vary(learning_rate=[1e-4, 1e-2]).configs()) == 2 * 2 * 2

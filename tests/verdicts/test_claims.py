@@ -7,13 +7,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from fmnist_lab.config import Config, ConfigError
 from fmnist_lab.runs import records
-from fmnist_lab.runs.run import Run, pack
-from fmnist_lab.sweeps.studies import F1, RETUNED_PRECISION, STUDIES
+from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
-from fmnist_lab.verdicts.claims import SYMBOLS
 from fmnist_lab.verdicts.comparisons import Comparison, above, below
 from fmnist_lab.verdicts.conclusions import CLAIMS, WORDS
 from fmnist_lab.verdicts.evidence import RETUNED, Arm
@@ -30,45 +27,8 @@ IDS = ["L1", "L2", "D1", "D2", "D3", "D4", "W1", "W2", "W3", "W4", "B1", "B2", "
 # Those with two verdicts, as run and as claimed.
 TWICE = ["L1", "L2", "D1", "D2", "D3", "W1", "W2", "W3", "W4", "B1", "B2", "B3", "B4", "B5", "R3",
          "C1", "C2", "C3", "G1", "G2"]  # fmt: skip
-FIRST_ROUND = [study for study in STUDIES.values() if study.tuned_by is None]
 
 each_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
-
-
-@pytest.fixture
-def width_runs(made_up_run):
-    """Return a function that makes runs of widths around mean accuracies, for some seeds."""
-
-    def make(means, seeds=10, sd=0.0005, **config):
-        return [
-            made_up_run(
-                replace(STUDIES["width"].base, width=width, seed=seed, **config),
-                accuracy=mean + sd * float(np.random.default_rng([width, seed]).normal()),
-            )
-            for width, mean in means.items()
-            for seed in range(seeds)
-        ]
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def whole_book(made_up_run):
-    """Two runs of every setting of every study that needs no tuning, of no interest."""
-    configs = {
-        replace(config, seed=seed)
-        for study in FIRST_ROUND
-        for config in study.settings()
-        for seed in (0, 1)
-    }
-    return [
-        made_up_run(
-            config,
-            accuracy=0.8 + np.random.default_rng(n).random() / 50,
-            step_losses=pack(np.array([1, 2, 1, 2], np.float16)),
-        )
-        for n, config in enumerate(sorted(configs, key=str))
-    ]
 
 
 def as_run(found, name):
@@ -240,80 +200,6 @@ def test_a_verdict_rests_on_five_seeds_of_a_setting_or_more(claim):
     for part in (*claim.parts, *claim.claimed):
         if not isinstance(part, Share):
             assert min(map(seeds_at, part.arms)) >= 5, part.name
-
-
-# --- F1: settings that tuning seeds choose, the best of three optimisers -----------------------
-
-
-@pytest.fixture
-def later_runs(made_up_run):
-    """Return a function that makes all runs F1 needs, with what each technique gains.
-
-    Those that the tuning studies ask for, step by step, then those they choose.
-    """
-
-    def accuracy(config, gains):
-        best = 1e-1 if config.optimizer == "sgd" else 1e-3
-        strengths = {"dropout": config.dropout == 0.3, "adamw": config.weight_decay == 0.1}
-        used = [config.optimizer] * (config.optimizer != "adam")
-        used += ["dropout"] * (config.dropout > 0) + ["batch_norm"] * (config.batch_norm == "on")
-        gained = sum(gains[name] * strengths.get(name, True) for name in used)
-        luck = np.random.default_rng([config.seed, len(used)]).normal() / 2_000
-        return 0.9 + gained - abs(np.log10(config.learning_rate / best)) / 50 + luck
-
-    def make(**gains):
-        runs: dict[Config, Run] = {}
-        studies = ["width_tuning", "plain_1024_tuning", "width_retuned"]
-        studies += [f"{name}_{width}_tuning" for width in (1024, 4192) for name in F1]
-        for name in [*studies, *(f"{name}_4192_retuned" for name in F1)]:
-            while new := set(STUDIES[name].configs(runs.values())) - set(runs):
-                runs |= {c: made_up_run(c, accuracy=accuracy(c, gains)) for c in new}
-        return list(runs.values())
-
-    return make
-
-
-GAINS = {"dropout": 0.01, "batch_norm": 0.006, "adamw": 0.0, "sgd": -0.01, "muon": 0.008}
-
-
-def test_what_the_report_left_for_later_is_judged_part_by_part(later_runs):
-    found = claims.judge("best_model", later_runs(**GAINS))["F1"].as_claimed
-    assert found
-    assert [finding.verdict.name for finding in found.findings] == ["supported"] * 3
-    gains = [finding.verdict.estimate for finding in found.findings]
-    assert gains == pytest.approx([0.01, 0.006, 0.008], abs=0.001)
-    assert found.findings[2].name == (
-        "validation accuracy: the best of adamw, sgd, muon above width 4192"
-    )
-    assert "for 3 rivals together" in found.findings[2].verdict.why
-    dropped = {config.dropout for config in found.runs}
-    assert dropped == {0.0, 0.3}  # the strength that the tuning seeds chose, and no other
-
-
-@pytest.mark.parametrize(
-    ("gains", "verdicts"),
-    [
-        ({"dropout": 0.0}, ["not supported", "supported", "supported"]),
-        ({"batch_norm": -0.01}, ["supported", "not supported", "supported"]),
-        ({"muon": 0.0}, ["supported", "supported", "not supported"]),
-        ({"muon": 0.0, "sgd": 0.01}, ["supported", "supported", "supported"]),
-        ({"muon": 0.0, "adamw": 0.0018}, ["supported", "supported", "supported but immaterial"]),
-    ],
-)
-def test_each_of_its_parts_can_fail(gains, verdicts, later_runs):
-    found = claims.judge("best_model", later_runs(**{**GAINS, **gains}))["F1"].as_claimed
-    assert found
-    assert [finding.verdict.name for finding in found.findings] == verdicts
-    assert found.name == min(verdicts, key=NAMES.index)
-
-
-def test_it_waits_until_every_optimiser_has_run(later_runs):
-    runs = [run for run in later_runs(**GAINS) if run.config.optimizer != "sgd"]
-    found = claims.judge("best_model", runs)["F1"].as_claimed
-    assert found
-    names = [finding.verdict.name for finding in found.findings]
-    assert names == ["supported", "supported", "not run yet"]
-    assert found.findings[2].verdict.why.startswith("no runs yet of sgd at")
 
 
 # --- verdicts follow the runs -----------------------------------------------------------------
@@ -568,67 +454,3 @@ def test_a_readers_own_runs_do_not_change_the_verdict(width_runs, published, tmp
 
 def test_the_published_runs_can_be_judged():
     assert list(claims.judge()) == IDS
-
-
-# --- boxes, picture --------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def judged(whole_book):
-    return claims.judge(runs=whole_book)
-
-
-@each_claim
-def test_a_box_starts_with_the_verdicts_symbol_and_word(claim, judged):
-    box = claims.Box(judged[claim.id])
-    word = box.judgement.first.name
-    start = f"{SYMBOLS[word]} {word}"
-    assert repr(box).startswith(start)
-    assert claim.id in repr(box).splitlines()[0]
-    markup = box._repr_html_()
-    assert f'class="verdict verdict-{word.replace(" ", "-")}"' in markup
-    assert markup.index(start) < markup.index("The report concludes")
-    assert markup.count("<p") == markup.count("</p>")
-
-
-def test_a_box_is_found_by_its_id(width_runs):
-    assert "claim W2" in repr(claims.box("W2", width_runs({128: 0.84})))
-
-
-def test_several_boxes_stand_in_a_row(width_runs):
-    runs = width_runs({128: 0.84, 512: 0.85}, seeds=3)
-    row = claims.boxes("W2", "L1", runs=runs)
-    alone = [claims.box("W2", runs), claims.box("L1", runs)]
-    assert list(row) == alone
-    assert repr(row) == f"{alone[0]!r}\n\n{alone[1]!r}"
-    assert row._repr_html_() == "".join(box._repr_html_() for box in alone)
-
-
-def test_a_chapters_name_stands_for_its_claims():
-    row = claims.boxes("width", "F1", runs=[])
-    assert [box.judgement.claim.id for box in row] == ["W1", "W2", "W3", "W4", "F1"]
-
-
-def test_a_box_escapes_what_it_shows(width_runs):
-    odd = replace(CLAIMS["W2"], says="a < b & c")
-    judgement = judge_claims([odd], width_runs({128: 0.84}))["W2"]
-    assert "a &lt; b &amp; c" in claims.Box(judgement)._repr_html_()
-
-
-def test_every_verdict_has_a_symbol_of_its_own():
-    assert set(SYMBOLS) == set(NAMES)
-    assert len(set(SYMBOLS.values())) == len(NAMES)
-
-
-@pytest.mark.parametrize(
-    ("ask", "sentence"),
-    [
-        (lambda: claims.box("W9"), "there is no claim 'W9': choose from L1, L2, D1"),
-        (lambda: claims.boxes("W1", "W9"), "there is no claim 'W9': choose from L1, L2, D1"),
-        (lambda: claims.judge("widht"), "there is no chapter 'widht': did you mean 'width'?"),
-    ],
-)
-def test_an_unknown_name_is_an_error_that_names_it(ask, sentence):
-    with pytest.raises(ConfigError, match="there is no") as error:
-        ask()
-    assert str(error.value).startswith(sentence)

@@ -1,11 +1,9 @@
 import math
 from dataclasses import fields, replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from fmnist_lab.verdicts.rules import (
     NAMES,
@@ -15,27 +13,19 @@ from fmnist_lab.verdicts.rules import (
     correct,
     decide,
     matches,
-    seeds_needed,
     show,
     show_limits,
 )
 from fmnist_lab.verdicts.statistics import (
-    MATERIAL,
-    Effect,
     against,
     censored,
     further_run,
     mean_interval,
     paired_difference,
 )
+from tests.effects import effect
 
 quick = settings(max_examples=20, deadline=None)
-
-
-def effect(mean: float, sd: float, n: int = 10) -> Effect:
-    """Measure differences with exactly this mean and standard deviation."""
-    spread = np.arange(n) - (n - 1) / 2
-    return mean_interval(mean + sd * spread / max(1e-9, math.sqrt(spread @ spread / max(1, n - 1))))
 
 
 # --- the rules --------------------------------------------------------------------------------
@@ -272,174 +262,6 @@ def test_a_value_is_shown_with_its_unit_a_fraction_in_percentage_points(value, u
 )
 def test_an_interval_is_shown_with_its_unit_once(low, high, unit, text):
     assert show_limits(low, high, unit) == text
-
-
-# --- how many seeds would settle it -----------------------------------------------------------
-
-
-def test_an_effect_as_large_as_its_spread_needs_ten_seeds():
-    # Standard tables: two-sided 5 % t test, power 0.8, effect = sd: n = 10.
-    assert seeds_needed(effect(0.01, 0.01, 3), material=0.003) == 10
-    # One-sided 5 % t test, power 0.9, margin = sd: (1.645 + 1.282)**2 = 8.6 seeds for a known sd,
-    # 1.645**2/2 = 1.4 more for an estimated one (Guenther's correction); exactly, 10.1.
-    assert seeds_needed(effect(0.0, 0.003, 3), material=0.003) == 11
-
-
-def test_an_estimate_that_would_matter_is_to_be_told_from_zero_and_a_smaller_one_to_be_nothing():
-    # at sd = material: as above 10 seeds, and 11
-    assert seeds_needed(effect(0.01, 0.01, 3), material=0.01) == 10
-    assert seeds_needed(effect(0.0099, 0.01, 3), material=0.01) == 11
-
-
-@pytest.mark.parametrize(
-    ("mean", "seeds"),
-    # at 5 % and power 0.8, one side of two: to tell zero from a margin of one sd takes ten seeds,
-    # and an estimate a whole sd beyond it too
-    [(0.0, 10), (0.002, 10), (-0.0029, 10), (-0.006, 10)],
-)
-def test_a_margin_is_to_be_told_from_no_effect_or_from_an_estimate_beyond_it(mean, seeds):
-    assert seeds_needed(against(effect(mean, 0.003, 3), -0.003)) == seeds
-
-
-@pytest.mark.parametrize(
-    ("effect", "aim"),
-    [
-        (effect(0.0, 0.01), "would show equivalence, if there is no effect (power 0.8)"),
-        (effect(0.004, 0.01), "would tell it from zero, if it is the true one (power 0.8)"),
-        (against(effect(0.004, 0.02), -0.003), "would exclude it, if there is no effect"),
-        (against(effect(-0.002, 0.01), -0.003), "would exclude it, if there is no effect"),
-        (
-            against(effect(-0.004, 0.01), -0.003),
-            "would show it, if the effect seen is the true one",
-        ),
-    ],
-)
-def test_a_number_of_seeds_says_what_it_assumes(effect, aim):
-    assert f" seeds {aim}" in decide(effect).why
-
-
-def test_an_estimate_at_the_margin_can_be_told_from_it_by_no_number_of_seeds():
-    assert seeds_needed(against(effect(-0.003, 0.001), -0.003)) is None
-    assert (seeds_needed(against(effect(-0.0031, 0.001), -0.003)) or 0) > 100
-
-
-def test_at_least_one_more_seed_is_needed():
-    assert seeds_needed(effect(0.01, 0.01, 30), material=0.003) == 31
-
-
-@pytest.mark.parametrize("sd", [1e-9, 1e-4, 1.0, 50.0])
-def test_any_spread_gives_a_number_of_seeds(sd):
-    assert (seeds_needed(effect(0.0, sd, 2)) or 0) > 2
-
-
-@pytest.mark.parametrize(("mean", "truth"), [(0.006, 0.006), (0.0005, 0.0), (0.0005, 0.003)])
-def test_the_seeds_asked_for_settle_it_four_times_out_of_five(mean, truth):
-    pilot = decide(effect(mean, 0.008, 4))
-    assert pilot.name == "inconclusive"
-    n = pilot.seeds_needed
-    assert n is not None
-    samples = np.random.default_rng(0).normal(truth, 0.008, size=(4000, n))
-    beyond_zero = stats.ttest_1samp(samples, 0, axis=1).pvalue <= 0.05
-    below = stats.ttest_1samp(samples, 0.003, axis=1, alternative="less").pvalue <= 0.05
-    above = stats.ttest_1samp(samples, -0.003, axis=1, alternative="greater").pvalue <= 0.05
-    # Monte-Carlo error: sqrt(0.8 * 0.2 / 4000) = 0.6 %
-    assert np.mean(beyond_zero | (below & above)) >= 0.78
-    if mean == truth:
-        assert np.mean(beyond_zero) == pytest.approx(0.8, abs=0.02)
-
-
-# --- several comparisons ----------------------------------------------------------------------
-
-
-def together(effects: dict[str, Effect | None]) -> dict[str, Verdict]:
-    """Judge effects, all but those not run yet, corrected together."""
-    family = correct({name: Hypothesis(effect, MATERIAL) for name, effect in effects.items()})
-    return {name: decide(e, corrected=family[name]) for name, e in effects.items() if e}
-
-
-def test_holm_decides_and_where_the_plain_interval_says_otherwise_the_one_that_decides_is_shown():
-    differences = {
-        name: replace(effect(0.005, 0.006), p=p)
-        for name, p in {"a": 0.01, "b": 0.03, "c": 0.04}.items()
-    }
-    results = together({**differences})
-    # 3 * 0.01, 2 * 0.03, max(0.06, 0.04)
-    assert [r.p for r in results.values()] == pytest.approx([0.03, 0.06, 0.06])
-    names = ["supported but size open", "inconclusive", "inconclusive"]
-    assert [r.name for r in results.values()] == names
-    assert results["b"].low == differences["b"].low > 0
-    assert " after Holm's correction for 3 tests; about" in results["b"].why
-    # two of three still stand, so the level is 0.025: t = 2.685, 0.5 +- 2.685 * 0.6 / sqrt(10)
-    shown = "neither told from zero (p = 0.06; the interval that decides is −0.01 to +1.01 points)"
-    assert shown in results["b"].why
-    assert results["b"].seeds_needed == seeds_needed(differences["b"], alpha=0.05 / 3)
-
-
-def test_a_plain_interval_inside_the_band_stands_beside_the_corrected_one_that_is_not():
-    near = effect(0.0, 0.004)  # +- 0.0029 inside 0.003; one-sided p = 0.021
-    assert decide(near).name == "not supported"
-    found = together({"a": near, "b": near, "c": near})["a"]
-    assert (found.name, found.low > -0.003, found.high < 0.003) == ("inconclusive", True, True)
-    # one-sided at 0.05 / 3: t = 2.506, 2.506 * 0.4 / sqrt(10)
-    shown = "of it (p = 0.063; the interval that decides is −0.32 to +0.32 points)"
-    assert shown in found.why
-
-
-def test_tests_of_one_group_count_as_one_until_the_last_is_rejected():
-    plain = {name: replace(effect(0.005, 0.006), p=p) for name, p in (("a", 0.01), ("b", 0.02))}
-    family = correct(
-        {
-            "a": Hypothesis(plain["a"], group="pair"),
-            "b": Hypothesis(plain["b"], group="pair"),
-            "c": Hypothesis(replace(plain["a"], p=0.03)),
-        }
-    )
-    # two groups: 2 * 0.01, 2 * 0.02, then one: max(0.04, 0.03)
-    assert [found.p for found in family.values()] == pytest.approx([0.02, 0.04, 0.04])
-    assert {found.tests for found in family.values()} == {2}
-
-
-def test_the_size_is_corrected_too():
-    large = effect(0.0038, 0.001)  # beyond 0.003 by 2.53 standard errors, two-sided p = 0.032
-    assert decide(large).name == "supported"
-    assert {v.name for v in together({"a": large, "b": large}).values()} == {
-        "supported but size open"
-    }
-
-
-def test_equivalence_is_corrected_too():
-    near = effect(0.0, 0.0045)  # t = 0.003 / (0.0045/sqrt(10)) = 2.11, one-sided p = 0.032
-    assert decide(near).name == "not supported"
-    assert {v.name for v in together({"a": near, "b": near}).values()} == {"inconclusive"}
-
-
-def test_rivals_share_the_error_of_equivalence():
-    near = effect(0.0, 0.0045)
-    assert decide(replace(near, family=2)).name == "inconclusive"
-
-
-def test_one_comparison_needs_no_correction():
-    assert together({"a": effect(0.002, 0.001)})["a"] == decide(effect(0.002, 0.001))
-    assert together({}) == {}
-
-
-def test_each_comparison_may_have_its_own_smallest_effect():
-    near = effect(0.0, 0.0045)
-    family = correct({"a": Hypothesis(near, 0.003), "b": Hypothesis(near, 0.03)})
-    assert family["a"].equal > 0.03 > family["b"].equal
-
-
-@given(
-    st.lists(st.tuples(st.floats(-0.01, 0.01), st.floats(0.001, 0.02)), min_size=1, max_size=5),
-    st.lists(st.tuples(st.floats(-0.01, 0.01), st.floats(0.001, 0.02)), max_size=3),
-)
-@quick
-def test_running_what_is_missing_never_raises_the_p_value_of_the_others(done, missing):
-    now: dict[str, Effect | None] = {f"done {i}": effect(*args) for i, args in enumerate(done)}
-    before = together({**now, **{f"missing {i}": None for i in range(len(missing))}})
-    after = together({**now, **{f"missing {i}": effect(*args) for i, args in enumerate(missing)}})
-    for name in now:
-        assert after[name].p <= before[name].p + 1e-12
 
 
 # --- a printed figure -------------------------------------------------------------------------
