@@ -23,7 +23,7 @@ from fmnist_lab import data
 from fmnist_lab.data import Data, generator
 from fmnist_lab.files import put
 from fmnist_lab.runs.recipes import FOLDER, RECIPES, Trial, read
-from fmnist_lab.runs.records import sealed
+from fmnist_lab.runs.records import DamagedError, sealed
 from fmnist_lab.runs.run import canonical
 from fmnist_lab.training.environment import environment
 from fmnist_lab.training.steps import denormals_flushed
@@ -205,7 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seeds = SEEDS[:STACK] if name in VARIANTS else SEEDS
         path = options.to / f"{name}.jsonl"
         settings = Recipe.of(name).settings()
-        known = [t for t in read(path) if t.settings == settings] if path.exists() else []
+        try:
+            known = [t for t in read(path) if t.settings == settings] if path.exists() else []
+        except DamagedError as fault:
+            parser.error(f"{fault}")
         missing = sorted({*seeds} - {trial.seed for trial in known})
         for start in range(0, len(missing), STACK):
             with denormals_flushed():

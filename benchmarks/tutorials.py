@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fmnist_lab.runs.recipes import FOLDER, Trial, read
+from fmnist_lab.runs.records import DamagedError
 from fmnist_lab.sources import DIGEST, locate
 from fmnist_lab.training.environment import environment
 
@@ -159,12 +160,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     PEERS.mkdir(exist_ok=True)
     for name in options.names or TUTORIALS:
         path = PEERS / f"{name}.jsonl"
-        known = read(path) if path.exists() else []
         seeds = [*SEEDS, *SECOND_LOOK.get(name, ())]
-        for seed in sorted({*seeds} - {one.seed for one in known}):
-            known.append(trial(name, seed))
-            publish(path, known)
-            print(f"{name}: {len(known)} of {len(seeds)}", file=sys.stderr, flush=True)
+        try:
+            known = read(path) if path.exists() else []
+            for seed in sorted({*seeds} - {one.seed for one in known}):
+                known.append(trial(name, seed))
+                publish(path, known)
+                print(f"{name}: {len(known)} of {len(seeds)}", file=sys.stderr, flush=True)
+        except DamagedError as fault:
+            parser.error(f"{fault}")
+        except ModuleNotFoundError as fault:
+            parser.error(f"{fault}: pip install -e '.[bench]' brings it.")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,25 @@ def test_the_command_trains_what_is_missing_and_no_seed_twice(tmp_path, monkeypa
     tutorials.main(["no_activation"])
     assert trained == [0, 1, 2, 3, 4, 3, 4]
     assert [trial.seed for trial in read(path)] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no_activaton", "there is no tutorial 'no_activaton': choose from tensorflow, "),
+        ("no_activation", "no_activation.jsonl is damaged: "),
+        ("tensorflow", "No module named 'keras': pip install -e '.[bench]' brings it."),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_sentence(
+    name, sentence, tmp_path, monkeypatch, capsys
+):
+    def train(name: str, seed: int) -> tutorials.History:
+        raise ModuleNotFoundError("No module named 'keras'")
+
+    monkeypatch.setattr(tutorials, "PEERS", tmp_path)
+    monkeypatch.setitem(tutorials.TUTORIALS, "tensorflow", train)
+    (tmp_path / "no_activation.jsonl").write_text("x\n")
     with pytest.raises(SystemExit):
-        tutorials.main(["no_activaton"])
-    assert "there is no tutorial 'no_activaton'" in capsys.readouterr().err
+        tutorials.main([name])
+    assert sentence in capsys.readouterr().err
