@@ -85,8 +85,11 @@ def test_a_store_that_is_a_file_is_named_and_holds_no_runs(run, tmp_path, monkey
     assert store.read_text() == "notes"
 
 
-# Forked, so that a process has the fixtures, and torch need not be imported again.
-forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+# Forked, so that a process has the fixtures, and torch need not be imported again. JAX warns of it
+# too, where another test of this process has imported it; what is forked here uses neither.
+forks = pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded.*fork:DeprecationWarning", "ignore:os.fork:RuntimeWarning"
+)
 
 
 def start_process(target: Callable[..., object], *arguments: object) -> BaseProcess:
