@@ -43,9 +43,7 @@ def small(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["no_activation", "tensorflow", "benchmark_100"])
-@pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
-)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Stochastic Optimizer")
 def test_each_library_learns_and_repeats_its_seed(name, small, keras):
     first, again = (tutorials.trial(name, 1) for _ in range(2))
     assert first.history == again.history
