@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,7 @@ class Config:
     augment: str = "none"  # mirror images, shift them by up to a pixel, or both, at random
 
     def __post_init__(self) -> None:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, value in check(values).items():
+        for name, value in check(vars(self)).items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -169,7 +168,7 @@ class Config:
         """
         return {
             name: value
-            for name, value in sorted(asdict(self).items())
+            for name, value in sorted(vars(self).items())
             if value != type(self).__dataclass_fields__[name].default
         }
 

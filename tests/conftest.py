@@ -22,6 +22,8 @@ from fmnist_lab.runs.run import HISTORY, Run
 from fmnist_lab.sweeps import sweep
 from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.training import environment, trainer
+from fmnist_lab.verdicts import judge
+from fmnist_lab.verdicts.judgement import Judgement
 from tests import built
 
 AXE = "axe-core@4.14.1"  # from npm; axe-playwright-python brings an older one
@@ -44,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--shared", nargs=2, type=Path, metavar="FOLDER",
         help="where two mounts, as of two machines, have one folder of a network file system",
     )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave no test marked `endurance` out because it is slow, if they are asked for."""
+    if config.getoption("--endurance"):
+        config.option.markexpr = ""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -257,6 +265,12 @@ def trained(home, published, fashion, monkeypatch) -> list[Config]:
     monkeypatch.setattr(trainer, "train", remember)
     monkeypatch.setattr(sweep, "loaded", lambda device: fashion)
     return configs
+
+
+@pytest.fixture(scope="session")
+def found() -> dict[str, Judgement]:
+    """Every claim's verdicts by the published runs: judging all takes seconds."""
+    return judge()
 
 
 @pytest.fixture

@@ -184,9 +184,12 @@ def test_a_floor_has_the_products_of_a_step_forward_and_back(batch):
     assert operations == 3 * forward - 2 * batch * 784 * 16
 
 
+SEEDS_AT_ONCE = pytest.param("products", TINY_SEEDS, 2, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("name", "workload", "processes"),
-    [*((name, TINY, 0) for name in FLOORS), ("products", TINY_SEEDS, 2)],
+    [*((name, TINY, 0) for name in FLOORS), SEEDS_AT_ONCE],
 )
 def test_a_floor_has_no_loss_and_uses_all_cores(name, workload, processes, folder):
     host = Host(entries(workload)[name], folder, workload)
@@ -269,7 +272,6 @@ def test_a_process_gets_the_cores_of_its_workload_and_this_one_keeps_its_own():
 
 
 @pytest.mark.slow
-@pytest.mark.full  # starts many interpreters: `.ci/run` tries it, as it does the next
 @pytest.mark.endurance("The benchmark measures")
 def test_the_command_writes_what_was_measured_and_names_who_is_left_out(
     folder, tmp_path, monkeypatch, capsys, trial
@@ -301,7 +303,6 @@ def link(folder: Path, path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.full
 @pytest.mark.endurance("The benchmark measures")
 def test_the_costs_are_measured_in_fresh_interpreters(data_root, monkeypatch, trial):
     monkeypatch.setattr(costs, "IMPORTED", ("torch", "fmnist_lab"))

@@ -93,6 +93,7 @@ def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
     assert view.page.evaluate("document.documentElement.dataset.theme") == view.theme
 
 
+@pytest.mark.slow
 def test_a_page_keeps_the_rules_of_accessibility(view, axe):
     """In light as on a desktop, in dark as on a telephone: colours and layout, both ways."""
     view.page.set_viewport_size(DESKTOP if view.theme == "light" else TELEPHONE)

@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[1]
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.full,  # `.ci/run` tries it
     pytest.mark.endurance("A build is never stale, nor silent about a failure"),
 ]
 

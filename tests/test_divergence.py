@@ -19,6 +19,7 @@ from fmnist_lab.sweeps.sweep import sweep
 pytestmark = pytest.mark.usefixtures("home", "published")
 
 
+@pytest.mark.slow
 @pytest.mark.endurance("Divergence is recorded as such and drawn sensibly")
 def test_at_any_rate_up_to_one_a_run_is_whole_and_every_picture_finite(trial):
     steps = trial.times(2, 5)

@@ -43,6 +43,7 @@ def test_what_is_exported_is_what_a_chapter_reads(say, of_width, tmp_path, publi
     assert records.load(run.config) == run
 
 
+@pytest.mark.slow
 def test_runs_of_folders_are_merged_with_those_published(say, of_width, tmp_path, published):
     records.write_lines(published / "width.jsonl", [of_width(128, 0), of_width(128, 1)])
     records.write_lines(tmp_path / "a" / "x.jsonl", [of_width(128, 1, accuracy=0.75)])

@@ -209,6 +209,7 @@ def test_guesses_are_summed_up():
 OPTIONS = {"resultTypes": ["violations"], "preload": False}
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_guesses_and_draws_keep_the_rules_of_accessibility(page, address, axe, theme):

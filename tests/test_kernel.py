@@ -18,7 +18,6 @@ SHORT = "width = [8]; seeds = 2; epochs = 2; train_size = 500"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.full,  # `.ci/run` tries it
     pytest.mark.endurance("The next run of all cells is right"),
 ]
 

@@ -26,7 +26,6 @@ PATIENCE = 300_000  # ms: a busy machine is no fault of a page
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.full,  # `.ci/run` tries the first and the last
     pytest.mark.endurance("Every chapter runs in JupyterLab"),
 ]
 
@@ -144,6 +143,7 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
 OTHERS = sorted({path.stem for path in BOOK.glob("*.ipynb")} - {"width", "playground"})
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_chapter_shows_all_its_figures_in_jupyterlab_and_trains_nothing(
     name: str, address: str, store: Path, browser: Browser, trial: Any

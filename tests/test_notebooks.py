@@ -303,7 +303,6 @@ def test_ci_trains_it_with_small_parameters(path):
 
 
 @pytest.mark.slow
-@pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("The code of every solution runs")
 @pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if solutions(path)], ids=lambda path: path.stem

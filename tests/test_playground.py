@@ -129,6 +129,7 @@ def test_what_is_on_record_is_shown_and_not_trained_again(panel, monkeypatch):
     assert len(panel.runs) == 1
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared_best_first(panel):
     for seed in (0, 1):
         choose(panel, **SMALL, seed=seed)
@@ -288,6 +289,7 @@ def test_stopping_is_heard_while_another_trains_the_same(panel):
     assert said(panel).startswith("Stopped too early")
 
 
+@pytest.mark.slow
 def test_stopping_in_the_middle_of_an_epoch_keeps_the_epochs_before(panel, fashion):
     choose(panel, **SMALL | {"batch_size": 1, "train_size": 20_000})
     panel.train.click()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import UserList
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 import pandas as pd
 
@@ -28,7 +28,7 @@ class Runs(UserList[Run]):
         """
         rows = []
         for run in self:
-            row = {**asdict(run.config), "id": run.id, "stopped_by": run.stopped_by}
+            row = {**vars(run.config), "id": run.id, "stopped_by": run.stopped_by}
             row |= {"epochs_run": run.epochs, "best_epoch": run.best_epoch, "seconds": run.seconds}
             row |= run.best | {f"last_{name}": value for name, value in run.last.items()}
             rows.append(row | {"device": run.device})

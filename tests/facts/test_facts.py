@@ -232,7 +232,7 @@ def named(page: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if named(page)])
-def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
+def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion, found):
     if page == "best_model":
         known = facts.best_model(Runs(), Predictions.of([], fashion.test_labels))
     elif page == "data":
@@ -258,9 +258,9 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion):
         frame = runs.table()
         given = {
             "batch_size": lambda: facts.batch_size(runs, [], []),
-            "claims": lambda: facts.findings(verdicts.judge()),
+            "claims": lambda: facts.findings(found),
             "depth": lambda: facts.depth(runs),
-            "intro": lambda: facts.findings(verdicts.judge()),
+            "intro": lambda: facts.findings(found),
             "learning_rate": lambda: facts.learning_rate(runs, Runs()),
             "loss": lambda: facts.loss(runs, runs),
             "speed": speed_facts,

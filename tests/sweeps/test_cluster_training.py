@@ -230,7 +230,6 @@ def test_a_worker_killed_while_it_trains_costs_no_run(
     assert stored(there) - before == {run.id for run in runs}
 
 
-@pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("A cluster trains what one process would")
 def test_a_run_that_kills_its_workers_fails_alone(
     start_scheduler, start_worker, deadly, there, published, monkeypatch, trial
@@ -252,7 +251,6 @@ def test_a_run_that_kills_its_workers_fails_alone(
     trial.found("a run that kills its workers fails alone")
 
 
-@pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("A cluster trains what one process would")
 def test_a_scheduler_that_is_lost_ends_the_sweep_with_a_sentence_and_finished_runs_are_kept(
     start_scheduler, start_worker, deadly, there, published, monkeypatch, trial
@@ -303,7 +301,6 @@ def test_a_cluster_with_another_version_of_the_package_is_refused(scheduler, not
     )
 
 
-@pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("A cluster trains what one process would")
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 def test_over_tls_only_who_has_the_certificate_reaches_the_cluster(

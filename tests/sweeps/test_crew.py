@@ -139,7 +139,6 @@ def settings(config):
 
 
 @pytest.mark.slow
-@pytest.mark.full  # `.ci/run` tries it
 @pytest.mark.endurance("What does not fit is said before it starts")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=takes_minutes)])

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,8 +19,17 @@ from fmnist_lab.training.steps import Training
 CONFIG = Config(depth=2, width=16, batch_size=48, train_size=500)
 
 
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """Let the collector leave alone what other tests keep, such as all published runs."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def storages() -> dict[int, int]:
-    """The bytes of every tensor of this process, by where they are."""
+    """The bytes of every tensor that the collector knows, by where they are."""
     gc.collect()
     tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
     found = (tensor.untyped_storage() for tensor in tensors)
@@ -57,6 +67,7 @@ def storages() -> dict[int, int]:
         "muon",
     ],
 )
+@pytest.mark.usefixtures("forgetful")
 def test_all_that_a_training_and_its_evaluation_hold_is_foreseen(config, members):
     operands = getattr(torch, config.precision)
     pixels, targets = torch.rand(1, 784).to(operands), torch.rand(10, 1)

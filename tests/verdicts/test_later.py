@@ -55,6 +55,7 @@ def test_what_the_report_left_for_later_is_judged_part_by_part(later_runs):
     assert dropped == {0.0, 0.3}  # the strength that the tuning seeds chose, and no other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gains", "verdicts"),
     [
@@ -72,6 +73,7 @@ def test_each_of_its_parts_can_fail(gains, verdicts, later_runs):
     assert found.name == min(verdicts, key=NAMES.index)
 
 
+@pytest.mark.slow
 def test_it_waits_until_every_optimiser_has_run(later_runs):
     runs = [run for run in later_runs(**GAINS) if run.config.optimizer != "sgd"]
     found = claims.judge("best_model", runs)["F1"].as_claimed

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from fmnist_lab import verdicts
 from fmnist_lab.verdicts.claims import Box
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.log import LOG, changed_on
@@ -14,11 +13,6 @@ from fmnist_lab.verdicts.rules import NAMES
 
 LAST = {(moved.claim, moved.how): moved for entry in LOG for moved in entry.moved}
 each_entry = pytest.mark.parametrize("entry", LOG, ids=lambda entry: entry.what[:30])
-
-
-@pytest.fixture(scope="module")
-def found():
-    return verdicts.judge()
 
 
 def test_the_last_entry_of_a_verdict_is_the_verdict_shown(found):

@@ -19,11 +19,6 @@ KNOWN = {each for several in DEPARTURES.values() for each in several}
 
 
 @pytest.fixture(scope="module")
-def found():
-    return verdicts.judge()
-
-
-@pytest.fixture(scope="module")
 def runs():
     return [*read_published().values()]
 
