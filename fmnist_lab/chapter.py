@@ -14,6 +14,7 @@ from fmnist_lab.sweeps.studies import study
 from fmnist_lab.sweeps.wanted import check_device, sweep
 
 from .config import TECHNIQUES, Bounds, ConfigError, names, number, shown, unknown_name
+from .notebook import shell
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
 # Of the chapters on the report's experiments, which know none of the techniques it left for later.
@@ -96,11 +97,11 @@ class Chapter:
         except BaseException:  # interrupted, too large, failed
             forget(self.namespace)
             raise
-        if shell := notebook():
+        if here := shell():
             rows = json.loads(runs.table().to_json(orient="records"))
             scrap = {"name": "runs", "data": rows, "encoder": "json", "version": 1}
             about = {"scrapbook": {"name": "runs", "data": True, "display": False}}
-            shell.display_pub.publish({SCRAP: scrap}, about)
+            here.display_pub.publish({SCRAP: scrap}, about)
         return runs
 
     def backdrop(self) -> Runs:
@@ -156,19 +157,10 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
     return [unknown_name(name, known) for name in given if name not in (*known, *PATHS)]
 
 
-def notebook() -> Any:
-    """Return the IPython shell that runs the code, or None outside IPython."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()
-
-
 def cells_run() -> list[str]:
     """Return the cells run so far, including this one, from IPython's history; none outside it."""
-    shell = notebook()
-    return list(shell.history_manager.input_hist_raw) if shell else []
+    here = shell()
+    return list(here.history_manager.input_hist_raw) if here else []
 
 
 def assigned(cell: str) -> list[ast.expr]:

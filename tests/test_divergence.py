@@ -6,11 +6,11 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import explorer_data
 import matplotlib.pyplot as plt
 import pytest
 
 from fmnist_lab.config import LOSS_NAMES, Config
-from fmnist_lab.facts import explorer
 from fmnist_lab.pictures import curves, dots, rates
 from fmnist_lab.runs import records
 from fmnist_lab.runs.run import ENDINGS
@@ -53,7 +53,7 @@ def test_at_any_rate_up_to_one_a_run_is_whole_and_every_picture_finite(trial):
         assert all(map(math.isfinite, [*ax.get_xlim(), *ax.get_ylim()]))
         ax.figure.draw_without_rendering()
     plt.close("all")
-    sent = explorer.payload(runs)
+    sent = explorer_data.payload(runs)
     json.loads(sent, parse_constant=pytest.fail)  # called for NaN and the infinities
     diverged = sum(run.stopped_by == "divergence" for run in runs)
     assert 0 < diverged < len(runs)

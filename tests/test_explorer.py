@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 
+import explorer_data
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ def accuracies(loss: str) -> pd.Series:
 @pytest.fixture(scope="module")
 def sent() -> str:
     """What the page loads from the published runs."""
-    return explorer.payload(read_published().values())
+    return explorer_data.payload(read_published().values())
 
 
 def test_the_explorer_gets_every_published_run_once(sent):
@@ -55,9 +56,9 @@ def test_its_differences_and_intervals_are_the_packages(sent):
 @given(st.lists(st.none() | st.floats(0, 9), max_size=9))
 def test_a_curve_is_sent_as_steps_that_add_up_to_it(values):
     here, heights = 0, []
-    for step in explorer.steps(values):
+    for step in explorer_data.steps(values):
         here += step or 0
-        heights.append(None if step is None else here / explorer.DRAWN)
+        heights.append(None if step is None else here / explorer_data.DRAWN)
     assert heights == [None if v is None else pytest.approx(v, abs=5.01e-4) for v in values]
 
 
@@ -65,7 +66,7 @@ def test_what_cannot_be_told_is_not_sent(made_up_run):
     runs = [made_up_run(Config(seed=n), accuracy=0.5 + n / 100) for n in (0, 1)]
     runs += [made_up_run(Config(seed=n, depth=2), best={}, best_epoch=0) for n in (0, 1, 2)]
     runs += [made_up_run(Config(seed=0, epochs=3))]  # no published setting: trained otherwise
-    sent = json.loads(explorer.payload(runs))
+    sent = json.loads(explorer_data.payload(runs))
     assert [setting["mean"] for setting in sent["settings"]] == [[5050, None, None], [None] * 3]
     assert sent["pairs"] == [[], [None]]
 

@@ -4,12 +4,12 @@ import re
 from io import StringIO
 from typing import Any
 
-import guesses
 import matplotlib.pyplot as plt
 import page_data
 import pytest
 from playwright.sync_api import expect
 
+from fmnist_lab.guesses import questions
 from tests.built import BOOK, SITE, kept
 from tests.node import in_node
 
@@ -50,13 +50,14 @@ WITH_BOX = sorted(p.stem for p in BOOK.glob("*.ipynb") if "Before you look" in p
 
 
 def test_every_chapter_with_a_box_takes_guesses():
-    assert sorted(guesses.QUESTIONS) == WITH_BOX
+    assert sorted(questions()) == WITH_BOX
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("page", WITH_BOX)
 def test_a_question_can_be_answered_and_its_figure_has_a_place_for_each_answer(address, page):
     told = kept("guess", page)
+    assert told["questions"] == questions()[page]
     assert len(told["questions"]) >= 2
     for question in told["questions"]:
         answer, figure = question["answer"], told["figures"].get(question.get("figure"))
@@ -70,6 +71,15 @@ def test_a_question_can_be_answered_and_its_figure_has_a_place_for_each_answer(a
                 slope, offset = figure["scale"]
                 top = slope * (question["from"] + question["sign"] * answer) + offset
                 assert figure["frame"][1] <= top <= figure["frame"][3]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", WITH_BOX)
+def test_the_box_of_jupyterlab_leaves_nothing_on_the_site(address, page):
+    text = (SITE / f"{page}.html").read_text()
+    assert "fmnist_lab.guesses" not in text
+    assert "widget-state" not in text
+    assert "jupyter-widgets" not in text
 
 
 @pytest.mark.browser

@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from fmnist_lab import guesses
 from fmnist_lab.runs import records
 from fmnist_lab.sweeps.studies import STUDIES
 
@@ -125,7 +126,13 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     assert runs_in(store) == before  # it trained nothing
 
-    parameters = page.locator(".jp-CodeCell .cm-content").first
+    guess = page.get_by_label("4192 neurons above 128 (points)")
+    guess.fill("2")
+    page.get_by_role("button", name="Compare").click()
+    answer = guesses.told(guesses.questions()["width"][0], "2")
+    expect(page.get_by_role("status").filter(has_text="You said")).to_have_text(answer)
+
+    parameters = page.locator(".jp-CodeCell .cm-content", has_text="width: list")
     parameters.click()
     page.keyboard.press("Control+End")
     page.keyboard.type("\nwidth = [8, 12]\nseeds = 1\nepochs = 2\ntrain_size = 500")
@@ -135,6 +142,8 @@ def test_a_chapter_runs_changes_and_trains_in_jupyterlab(
     assert len(runs_in(store) - before) == 2
     expect(figures).to_have_count(wanted)
     expect(page.get_by_text("2 complete training runs")).to_be_visible()
+    expect(guess).to_have_value("2")  # the cells ran again, and the guess is still there
+    expect(page.get_by_role("status").filter(has_text="You said")).to_have_text(answer)
     expect(page.get_by_text("{runs}")).to_have_count(0)  # the text's source is folded away
     page.close()
     trial.found(f"width: {wanted} figures, again after its parameters changed and 2 runs trained")

@@ -13,8 +13,8 @@ from fmnist_lab import facts, pictures, verdicts
 PACKAGE = Path(__file__).parents[1] / "fmnist_lab"
 # From the ground up. A module imports from its own room and from those before it.
 FLOORS = (
-    *("config", "files", "sources", "data", "runs", "training", "sweeps"),
-    *("verdicts", "pictures", "facts", "chapter", "playground"),
+    *("config", "files", "notebook", "sources", "data", "runs", "training", "sweeps"),
+    *("verdicts", "pictures", "facts", "chapter", "guesses", "playground"),
 )
 TOP = len(FLOORS)  # the command line and the face
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -2,7 +2,7 @@
 
 The first page gets accuracies along the learning rate (`rates`), the page on method runs of two
 settings (`luck`), each chapter what its readers can guess (`guess`). The scripts are those of
-`_extra`; the numbers are the package's, computed when a page is written.
+`_extra`; the numbers are the package's, computed when a page is written, but for the guesses'.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from docutils import nodes
-from guesses import QUESTIONS, Question
 from sphinx.application import Sphinx
+
+from fmnist_lab.guesses import questions
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -123,15 +124,14 @@ def value(text: str) -> float:
 
 def placed(app: Sphinx, body: str, page: str) -> dict[str, Any]:
     """Return a page's questions, and where its figures draw a guess."""
-    questions: list[Question] = QUESTIONS[page]()
-    figures = {}
-    for question in questions:
+    asked, figures = questions()[page], {}
+    for question in asked:
         if name := question.get("figure"):
             figures[name] = axes(drawn(app, body, name).read_text())
             ticks = figures[name]["x"]
             if question["answer"] not in ticks | figures[name]["y"] and "options" in question:
                 ticks |= along(question["options"], {value(tick): ticks[tick] for tick in ticks})
-    return {"page": page, "questions": questions, "figures": figures}
+    return {"page": page, "questions": asked, "figures": figures}
 
 
 def along(options: list[str], ticks: Mapping[float, float]) -> dict[str, float]:
@@ -153,7 +153,7 @@ def embed(
         "appendix": {"guess": lambda: {"page": page, "questions": [], "figures": {}}},
     }
     wanted = makers.get(page, {})
-    if page in QUESTIONS:
+    if page in questions():
         wanted |= {"guess": lambda: placed(app, body, page)}
     for name, make in wanted.items():
         told = json.dumps(make(), allow_nan=False).replace("<", "\\u003c")

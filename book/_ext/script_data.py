@@ -21,7 +21,8 @@ SEED, TRAIN, VALIDATION = 0, 4_000, 1_000
 
 def runs() -> bytes:
     """Return the published runs as the explorer reads them."""
-    from fmnist_lab.facts.explorer import payload
+    from explorer_data import payload
+
     from fmnist_lab.runs.records import read_published
 
     return payload(read_published().values()).encode()

@@ -63,11 +63,8 @@ def precision() -> pd.DataFrame:
     """Return what products in bfloat16 change, a row per network, with 90 % intervals."""
     names, pairs = [], []
     for each in (each for each in STUDIES.values() if each.swept == "precision"):
-        accuracy = (
-            each.recorded()
-            .table()
-            .pivot(index="seed", columns="precision", values="validation_accuracy")
-        )
+        frame = each.recorded().table()
+        accuracy = frame.pivot(index="seed", columns="precision", values="validation_accuracy")
         names.append(f"{each.base.depth} × {each.base.width:,}")
         pairs.append(accuracy[["bfloat16", "float32"]].dropna())
     return compared(names, pairs, 0.9, "network")

@@ -1,25 +1,16 @@
-"""The published runs as the page's explorer loads them: one JSON, all statistics computed here."""
+"""The settings of published runs, as the explorer and "Is my number normal?" know them."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from fmnist_lab.config import written
-from fmnist_lab.pictures.style import FEWEST, label
+from fmnist_lab.pictures.style import label
 from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.measures import gap
-from fmnist_lab.verdicts.statistics import mean_interval, paired_difference
 
 FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
-CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
-SCALE = 10_000  # numbers are sent as whole ten-thousandths: shorter than fractions
-DRAWN = 1_000  # curves are sent as whole thousandths: finer than a pixel
 
 
 def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
@@ -33,78 +24,6 @@ def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
             setting = tuple(getattr(run.config, name) for name in FIELDS)
             found.setdefault(setting, []).append(run)
     return dict(sorted(found.items()))
-
-
-def whole(value: float | None) -> int | None:
-    """Return a number in ten-thousandths; None for one that is not finite."""
-    return None if value is None or not math.isfinite(value) else round(SCALE * value)
-
-
-def steps(values: Iterable[float | None]) -> list[int | None]:
-    """Return a curve as its steps, the first from 0: they are smaller numbers than its heights."""
-    found: list[int | None] = []
-    here = 0
-    for value in values:
-        there = None if value is None else round(DRAWN * value)
-        found.append(None if there is None else there - here)
-        here = here if there is None else there
-    return found
-
-
-def payload(runs: Iterable[Run]) -> str:
-    """Return JSON with every setting, its runs, and the paired difference of any two settings.
-
-    `settings`: values of `fields`, `mean` [mean, low, high] of validation accuracy and a list of
-    runs, each with its `curves` as `steps`. `pairs[j][i]`, i < j: the number of seeds in common
-    and the mean of j minus i with its 95 % interval; null for fewer than `FEWEST` seeds.
-    Fractions are in ten-thousandths, curves in thousandths.
-    """
-    groups = settings(runs)
-    accuracy = {}
-    for setting, group in groups.items():
-        by_seed = {run.config.seed: run.best.get("validation_accuracy") for run in group}
-        accuracy[setting] = pd.Series(by_seed, dtype=float).dropna()
-    told = [
-        {
-            "values": [written(value) for value in setting],
-            "shown": [label(value) for value in setting],
-            "mean": interval(accuracy[setting]),
-            "runs": [one(run) for run in group],
-        }
-        for setting, group in groups.items()
-    ]
-    seeds = [set(each.index) for each in accuracy.values()]
-    pairs: list[list[list[int | None] | None]] = [[] for _ in told]
-    for (i, a), (j, b) in itertools.combinations(enumerate(accuracy.values()), 2):
-        pair = None
-        if len(seeds[i] & seeds[j]) >= FEWEST:
-            found = paired_difference(b, a)
-            pair = [found.n, *map(whole, (found.estimate, found.low, found.high))]
-        pairs[j].append(pair)
-    everything = {"fields": FIELDS, "curves": CURVES, "settings": told, "pairs": pairs}
-    return json.dumps(everything, separators=(",", ":"), allow_nan=False)
-
-
-def interval(values: pd.Series) -> list[int | None]:
-    """Return the mean and its 95 % interval, without limits for fewer than `FEWEST` values."""
-    if values.empty:
-        return [None, None, None]
-    found = mean_interval(values)
-    limits = (found.low, found.high) if found.n >= FEWEST else (math.inf, math.inf)
-    return [whole(found.estimate), *map(whole, limits)]
-
-
-def one(run: Run) -> dict[str, Any]:
-    """Return what the page shows about one run."""
-    return {
-        "seed": run.config.seed,
-        "accuracy": whole(run.best.get("validation_accuracy")),
-        "gap": whole(gap(run.best)),
-        "best": run.best_epoch,
-        "epochs": run.epochs,
-        "ended": run.stopped_by,
-        "curves": [steps(run.history[name]) for name in CURVES],
-    }
 
 
 def all_settings(runs: Iterable[Run]) -> pd.DataFrame:

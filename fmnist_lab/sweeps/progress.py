@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from tqdm.auto import tqdm as auto_bar
 from tqdm.std import tqdm as text_bar
 
 from fmnist_lab.config import TECHNIQUES, VALIDATION_SIZE, Config, scientific, written
+from fmnist_lab.notebook import watched
 from fmnist_lab.training.shapes import parameter_count
 
 # What a step costs besides its arithmetic, measured for 1 x 128 at batch 1 on one idle core.
@@ -49,12 +48,8 @@ class Progress:
 
 @contextmanager
 def bar(runs: int, progress: bool) -> Iterator[Progress]:
-    """Yield a progress bar: a live widget where a person watches a notebook, else text on stderr.
-
-    A widget would be saved with a notebook that papermill or the book's build executes, and pull
-    all of its JavaScript into the page.
-    """
-    live = "ipykernel" in sys.modules and "JPY_SESSION_NAME" in os.environ  # set by JupyterLab
+    """Yield a progress bar: a live widget where a notebook is `watched`, else text on stderr."""
+    live = watched()
     make = auto_bar if live else text_bar
     form = "{l_bar}{bar}| {n:.1f}/{total} runs [{elapsed}<{remaining}{postfix}]"
     options = {"total": runs, "disable": not progress, "bar_format": form, "mininterval": 0.5}

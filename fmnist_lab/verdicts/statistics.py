@@ -224,11 +224,9 @@ def best_of(
     rank = max(1, math.floor((1 - confidence) * (draws + 1) + 1e-6))  # 1e-6: 0.05 * 20000 < 1000
     level = smallest[rank - 1]  # a p-value below it is significant for all rivals together
     for rival, effect in tested.items():
-        half = stats.t.isf(level / 2, effect.df) * effect.sd / math.sqrt(effect.n)
         effects[rival] = replace(
-            effect,
-            low=effect.estimate - half,
-            high=effect.estimate + half,
+            at_level(effect, level),
+            confidence=confidence,
             p=(1 + int(np.searchsorted(smallest, effect.p, side="right"))) / (draws + 1),
             family=len(tested),
         )

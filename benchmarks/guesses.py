@@ -1,9 +1,14 @@
-"""What the boxes "Before you look" let a reader guess, and what was measured.
+"""Computes what the boxes "Before you look" let a reader guess, and what was measured.
 
-A question is a dict as `_extra/guess/guess.js` reads it: `text`; `answer`, a number with its `unit`
-and `digits` or one of `options`; and, to draw a guess, the name of a `figure`. There a number is
-at the height `from` + `sign` times the guess, an option at its tick. `claim` is the id of the
-verdict beside which the result is shown.
+    python -m benchmarks.guesses
+
+The box on the site and that in JupyterLab (`fmnist_lab.guesses`) read the table that it writes. Run
+it again whenever published runs or verdicts change.
+
+A question is a dict: `text`; `answer`, a number with its `unit` and `digits`, from `low` to `high`
+(0 to 100 without them), or one of `options`; and, to draw a guess on the site, the name of a
+`figure`. There a number is at the height `from` + `sign` times the guess, an option at its tick.
+`claim` is the id of the verdict beside which the result is shown.
 """
 
 from __future__ import annotations
@@ -14,7 +19,19 @@ from typing import Any
 
 import pandas as pd
 
-Question = dict[str, Any]
+from fmnist_lab import data as images
+from fmnist_lab import facts, verdicts
+from fmnist_lab.facts import benchmark, neighbors
+from fmnist_lab.files import put
+from fmnist_lab.guesses import TABLE, Question
+from fmnist_lab.pictures import label
+from fmnist_lab.runs.predictions import Predictions
+from fmnist_lab.runs.recipes import trials
+from fmnist_lab.sweeps.studies import study
+from fmnist_lab.verdicts.measures import curve, epochs_to
+
+from .work import as_json
+
 ACCURACY = "validation_accuracy"
 
 
@@ -30,15 +47,11 @@ def at(figure: str, start: float, sign: int = 1) -> dict[str, Any]:
 
 def choice(text: str, answer: Any, options: Any, **more: Any) -> Question:
     """Return a question for one of several options, as the page writes them."""
-    from fmnist_lab.pictures import label
-
     return {"text": text, "answer": label(answer), "options": [*map(label, options)]} | more
 
 
 def means(name: str, metric: str = ACCURACY) -> pd.Series[float]:
     """Return the mean of a metric over each setting's published runs; accuracies in per cent."""
-    from fmnist_lab.sweeps.studies import study
-
     frame = study(name).recorded().table()
     scale = 100 if metric == "gap" or metric.endswith("accuracy") else 1
     return scale * frame.groupby(study(name).swept, sort=False)[metric].mean()
@@ -52,11 +65,7 @@ def apart(values: pd.Series[float]) -> float:
 
 def data() -> list[Question]:
     """Return the questions of the page on the data; their answers are its facts by default."""
-    from fmnist_lab import facts
-    from fmnist_lab.data import load, split
-    from fmnist_lab.facts import neighbors
-
-    fashion, (training, validation) = load(), split(0)
+    fashion, (training, validation) = images.load(), images.split(0)
     small = neighbors.thumbnails(fashion.images)
     near = neighbors.nearest(small[validation], small[training], 10)
     known = facts.pixels(fashion) | facts.overlap(fashion, 0, fashion.labels[training][near])
@@ -77,11 +86,8 @@ def data() -> list[Question]:
 
 def method() -> list[Question]:
     """Return the questions of the page on method."""
-    from fmnist_lab.sweeps.studies import study
-    from fmnist_lab.verdicts import expected_maximum
-
     accuracy = 100 * study("loss").vary(loss="cross_entropy").recorded().table()[ACCURACY]
-    gain = expected_maximum(float(accuracy.std()), 6)
+    gain = verdicts.expected_maximum(float(accuracy.std()), 6)
     return [
         number("From the worst run to the best", accuracy.max() - accuracy.min()),
         number("The best of six above the mean", gain, **at("fig-method-luck", 0)),
@@ -118,8 +124,6 @@ def depth() -> list[Question]:
 
 def width() -> list[Question]:
     """Return the questions of the page on width."""
-    from fmnist_lab.sweeps.studies import study
-
     found, gaps = means("width"), means("width", "gap")
     frame = study("width").recorded().table()
     luck = frame.groupby("width")[ACCURACY].apply(apart).mean()
@@ -133,9 +137,6 @@ def width() -> list[Question]:
 
 def batch_size() -> list[Question]:
     """Return the questions of the page on batch sizes, without seconds: machines differ."""
-    from fmnist_lab.sweeps.studies import study
-    from fmnist_lab.verdicts.measures import curve, epochs_to
-
     found = means("batch_size")
     there = [r for r in study("batch_size").recorded() if max(curve(r, ACCURACY)) >= 0.85]
     table = pd.DataFrame({"size": [r.config.batch_size for r in there]})
@@ -152,8 +153,6 @@ def batch_size() -> list[Question]:
 
 def learning_rate() -> list[Question]:
     """Return the questions of the page on learning rates."""
-    from fmnist_lab.sweeps.studies import study
-
     found = means("learning_rate").sort_index()
     frame = study("learning_rate").recorded().table()
     capped = (frame["stopped_by"] == "epochs").groupby(frame["learning_rate"]).sum()
@@ -166,17 +165,12 @@ def learning_rate() -> list[Question]:
 
 def best_model() -> list[Question]:
     """Return the questions of the page on the best model."""
-    from fmnist_lab import facts
-    from fmnist_lab.data import CLASSES, load
-    from fmnist_lab.runs.predictions import Predictions
-    from fmnist_lab.sweeps.studies import study
-
     runs = study("best_model").recorded()
-    known = facts.best_model(runs, Predictions.of(runs, load().test_labels))
+    known = facts.best_model(runs, Predictions.of(runs, images.load().test_labels))
     luck = apart(runs.table()["test_accuracy"])
     return [
         number("Distance between two seeds on test images, on average", luck, claim="M1"),
-        choice("Its worst class", known["worst"], CLASSES, figure="fig-best-model-classes"),
+        choice("Its worst class", known["worst"], images.CLASSES, figure="fig-best-model-classes"),
         number("Wrong where it is 99 % sure", known["sure_wrong"], "%", high=100),
         number("Training above validation accuracy", known["gap"], claim="M2"),
     ]
@@ -184,8 +178,6 @@ def best_model() -> list[Question]:
 
 def claims() -> list[Question]:
     """Return the questions of the page of all claims; their first verdicts are counted."""
-    from fmnist_lab import verdicts
-
     names = [found.first.name for found in verdicts.judge().values()]
     whole: Question = {"unit": "conclusions", "digits": 0, "high": len(names)}
     return [
@@ -197,23 +189,18 @@ def claims() -> list[Question]:
 
 def tutorials() -> list[Question]:
     """Return the questions of the page on tutorials."""
-    from fmnist_lab.runs.recipes import trials
-    from fmnist_lab.verdicts import judge_figures
-
     reached = [trial.history["test_accuracy"][-1] for trial in trials("tensorflow")]
     luck = apart(pd.Series(reached))
-    verdicts = [verdict.name for verdict in judge_figures().values()]
-    wrong: Question = {"unit": "figures", "digits": 0, "high": len(verdicts)}
+    names = [verdict.name for verdict in verdicts.judge_figures().values()]
+    wrong: Question = {"unit": "figures", "digits": 0, "high": len(names)}
     return [
         number("Distance between two runs of TensorFlow's network, on average", luck),
-        number("Figures that cannot be right", verdicts.count("not supported"), **wrong),
+        number("Figures that cannot be right", names.count("not supported"), **wrong),
     ]
 
 
 def speed() -> list[Question]:
     """Return the questions of the page on speed."""
-    from fmnist_lab.facts import benchmark
-
     frame = benchmark.medians(benchmark.read())
     found = frame[frame["workload"] == "1x128-b64"].set_index("trainer")["seconds"]
     return [
@@ -227,3 +214,12 @@ PAGES = (
     speed,
 )  # fmt: skip
 QUESTIONS: dict[str, Callable[[], list[Question]]] = {each.__name__: each for each in PAGES}
+
+
+def measure() -> dict[str, list[Question]]:
+    """Return the questions of every page that has a box, by its name."""
+    return {page: questions() for page, questions in QUESTIONS.items()}
+
+
+if __name__ == "__main__":
+    put(TABLE, as_json(measure()))
