@@ -6,16 +6,12 @@ import itertools
 import json
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # the package takes seconds, which a build that fails does not need
+    import pandas as pd
 
-from fmnist_lab.config import written
-from fmnist_lab.facts.explorer import FIELDS, settings
-from fmnist_lab.pictures.style import FEWEST, label
-from fmnist_lab.runs.run import Run
-from fmnist_lab.verdicts.measures import gap
-from fmnist_lab.verdicts.statistics import mean_interval, paired_difference
+    from fmnist_lab.runs.run import Run
 
 CURVES = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
 SCALE = 10_000  # numbers are sent as whole ten-thousandths: shorter than fractions
@@ -46,6 +42,13 @@ def payload(runs: Iterable[Run]) -> str:
     and the mean of j minus i with its 95 % interval; null for fewer than `FEWEST` seeds.
     Fractions are in ten-thousandths, curves in thousandths.
     """
+    import pandas as pd
+
+    from fmnist_lab.config import written
+    from fmnist_lab.facts.explorer import FIELDS, settings
+    from fmnist_lab.pictures.style import FEWEST, label
+    from fmnist_lab.verdicts.statistics import paired_difference
+
     groups = settings(runs)
     accuracy = {}
     for setting, group in groups.items():
@@ -74,6 +77,9 @@ def payload(runs: Iterable[Run]) -> str:
 
 def interval(values: pd.Series) -> list[int | None]:
     """Return the mean and its 95 % interval, without limits for fewer than `FEWEST` values."""
+    from fmnist_lab.pictures.style import FEWEST
+    from fmnist_lab.verdicts.statistics import mean_interval
+
     if values.empty:
         return [None, None, None]
     found = mean_interval(values)
@@ -83,6 +89,8 @@ def interval(values: pd.Series) -> list[int | None]:
 
 def one(run: Run) -> dict[str, Any]:
     """Return what the page shows about one run."""
+    from fmnist_lab.verdicts.measures import gap
+
     return {
         "seed": run.config.seed,
         "accuracy": whole(run.best.get("validation_accuracy")),

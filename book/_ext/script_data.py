@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from explorer_data import payload
 from sphinx.application import Sphinx
 
 SEED, TRAIN, VALIDATION = 0, 4_000, 1_000
@@ -21,8 +22,6 @@ SEED, TRAIN, VALIDATION = 0, 4_000, 1_000
 
 def runs() -> bytes:
     """Return the published runs as the explorer reads them."""
-    from explorer_data import payload
-
     from fmnist_lab.runs.records import read_published
 
     return payload(read_published().values()).encode()
