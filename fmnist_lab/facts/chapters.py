@@ -194,6 +194,8 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
     same = reached("loss", "cross_entropy")
     gaps = [abs(a - b) for a, b in combinations(same, 2)]
     rival = paired_difference(reached("loss", "mse"), same)
+    mse, fresh = (reached("loss_second_look", loss) for loss in ("mse", "cross_entropy"))
+    again = paired_difference(mse, fresh)
     names = [item.first.name for item in found.values()]
     return of_runs(frame) | {
         "claims": len(found),
@@ -220,6 +222,9 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         "mse_lead": rival.estimate,
         "mse_low": rival.low,
         "mse_high": rival.high,
+        "mse_again": again.estimate,
+        "again_low": again.low,
+        "again_high": again.high,
     }
 
 

@@ -45,6 +45,7 @@ LOG = tuple(
 
 
 def changed_on(claim: str) -> list[str]:
-    """Return the dates on which a verdict on a claim changed."""
-    dates = (entry.date for entry in LOG if any(moved.claim == claim for moved in entry.moved))
+    """Return the dates on which a verdict on a claim changed: a first verdict is no change."""
+    changed = [(e.date, m.claim) for e in LOG for m in e.moved if m.before != "not run yet"]
+    dates = (date for date, moved in changed if moved == claim)
     return list(dict.fromkeys(dates))
