@@ -29,9 +29,9 @@ from fmnist_lab.training.environment import environment
 from .recipes import Recipe, publish
 
 SEEDS = range(5)
-# Fixed when the first five had ended above the recipe's runs (TensorFlow 0.33 points, p = 0.03 of no
-# difference; PyTorch's quickstart 0.69, p = 0.07), before any of these was trained. Each look counts
-# for itself.
+# Fixed when the first five had ended above the recipe's runs (TensorFlow by 0.33 points, p = 0.03
+# of no difference; PyTorch's quickstart by 0.69, p = 0.07), before any of these was trained. Each
+# look counts for itself.
 SECOND_LOOK = {"tensorflow": range(5, 15), "quickstart": range(5, 15)}
 PEERS = FOLDER / "peers"
 History = dict[str, list[float]]
