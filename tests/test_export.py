@@ -22,6 +22,7 @@ def lines(path) -> list[Run]:
     return records.read_lines(path)
 
 
+@pytest.mark.slow
 def test_exporting_ones_own_store_writes_a_sorted_file_a_study(say, of_width, tmp_path):
     for width, seed in ((512, 1), (128, 10), (128, 9), (100, 0), (512, 0)):
         records.save(of_width(width, seed))
@@ -33,6 +34,7 @@ def test_exporting_ones_own_store_writes_a_sorted_file_a_study(say, of_width, tm
     assert found == [(128, 9), (512, 0), (512, 1)]
 
 
+@pytest.mark.slow
 def test_what_is_exported_is_what_a_chapter_reads(say, of_width, tmp_path, published, monkeypatch):
     run = of_width(128, 3)
     records.save(run)

@@ -121,6 +121,7 @@ def test_its_answers_are_those_that_the_run_was_measured_by(panel):
     assert panel.learnt.found.correct.mean() == pytest.approx(measured, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_on_record_is_shown_and_not_trained_again(panel, monkeypatch):
     choose(panel, **SMALL)
     first = trained(panel)
@@ -159,6 +160,7 @@ def test_the_curves_and_the_table_of_the_runs_can_be_saved(panel):
     assert row["id"] == run.id
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_latest_six_runs(panel, made_up_run, fashion, monkeypatch):
     drawn = []
     monkeypatch.setattr(

@@ -35,6 +35,7 @@ def drawn(evidence, times=400):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.003])
 def test_replays_have_the_effect_they_are_given_and_the_scatter_of_the_real_runs(runs, shift):
     evidence = replay.Replayed(runs, "as run")

@@ -109,6 +109,7 @@ def save_and_tell(runs: list[Run], told: Path) -> None:
             file.flush()
 
 
+@pytest.mark.slow
 @forks
 @pytest.mark.endurance("A finished run is never lost or half-written")
 def test_no_run_that_was_told_saved_is_lost_however_many_processes_are_killed(

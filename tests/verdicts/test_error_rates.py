@@ -50,6 +50,7 @@ def test_at_5_seeds_a_wrong_rival_appears_in_at_most_5_percent_of_families(sd):
     assert wrong <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 4000)  # 3 Monte-Carlo errors of 0.34 %
 
 
+@pytest.mark.slow
 def test_at_12_seeds_a_wrong_rival_appears_in_about_5_percent_of_families():
     wrong = []
     for seed in range(400):

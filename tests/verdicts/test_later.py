@@ -41,6 +41,7 @@ def later_runs(made_up_run):
 GAINS = {"dropout": 0.01, "batch_norm": 0.006, "adamw": 0.0, "sgd": -0.01, "muon": 0.008}
 
 
+@pytest.mark.slow
 def test_what_the_report_left_for_later_is_judged_part_by_part(later_runs):
     found = claims.judge("best_model", later_runs(**GAINS))["F1"].as_claimed
     assert found
