@@ -159,8 +159,7 @@ def unknown_parameters(known: Sequence[str] = PARAMETERS) -> list[str]:
 
 def cells_run() -> list[str]:
     """Return the cells run so far, including this one, from IPython's history; none outside it."""
-    here = shell()
-    return list(here.history_manager.input_hist_raw) if here else []
+    return list(here.history_manager.input_hist_raw) if (here := shell()) else []
 
 
 def assigned(cell: str) -> list[ast.expr]:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .config import Bounds, number
+from .config import Bounds, ConfigError, number, unknown_name
 from .notebook import watched
 
 TABLE = Path(__file__).with_name("guesses.json")
@@ -56,7 +56,12 @@ def told(question: Question, text: str) -> str:
 
 
 def ask(page: str) -> Any:
-    """Return the box of a page, with what was typed before; None where nobody watches."""
+    """Return the box of a page, with what was typed before; None where nobody watches.
+
+    Raises `ConfigError` for a page that has no questions.
+    """
+    if page not in questions():
+        raise ConfigError(unknown_name(page, questions()).replace("parameter", "page of guesses"))
     return box(page) if watched() else None
 
 

@@ -3,8 +3,6 @@
 import html
 import itertools
 import re
-import sys
-import types
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,6 +12,7 @@ from nbclient import NotebookClient
 
 from benchmarks import guesses as measured
 from fmnist_lab import guesses, verdicts
+from fmnist_lab.config import ConfigError
 from fmnist_lab.guesses import Question, ask, questions, told
 from tests.built import BOOK
 from tests.node import in_node
@@ -192,20 +191,17 @@ def test_a_bad_guess_costs_the_others_nothing_and_can_be_mended():
     assert compare("width")[0].startswith("You said 4 points; it is ")
 
 
-@pytest.mark.parametrize(
-    ("kernel", "session", "watched"),
-    [(False, None, False), (False, "width.ipynb", False), (True, None, False), (True, "w", True)],
-)
-def test_there_is_a_box_only_where_a_person_watches(kernel, session, watched, monkeypatch):
+@pytest.mark.parametrize("watched", [False, True])
+def test_there_is_a_box_only_where_a_person_watches(watched, monkeypatch):
     """A box in a notebook that papermill runs would be saved with it."""
-    box = guesses.box("width")
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    if kernel:
-        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
-    if session:
-        monkeypatch.setenv("JPY_SESSION_NAME", session)
-    assert ask("width") is (box if watched else None)
+    monkeypatch.setattr(guesses, "watched", lambda: watched)
+    assert ask("width") is (guesses.box("width") if watched else None)
+
+
+def test_a_page_without_questions_is_named_in_a_sentence():
+    with pytest.raises(ConfigError) as caught:
+        ask("widht")
+    assert str(caught.value) == "there is no page of guesses 'widht': did you mean 'width'?"
 
 
 # --- The cells that show it

@@ -46,6 +46,5 @@ LOG = tuple(
 
 def changed_on(claim: str) -> list[str]:
     """Return the dates on which a verdict on a claim changed: a first verdict is no change."""
-    changed = [(e.date, m.claim) for e in LOG for m in e.moved if m.before != "not run yet"]
-    dates = (date for date, moved in changed if moved == claim)
+    dates = [e.date for e in LOG for m in e.moved if m.claim == claim and m.before != "not run yet"]
     return list(dict.fromkeys(dates))
