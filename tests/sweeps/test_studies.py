@@ -120,7 +120,7 @@ def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
     tuning, tuned = STUDIES[f"{name}_1024_tuning"], STUDIES[f"{name}_1024_retuned"]
     assert tuned.tuned_by is tuning
     assert (len(tuning.seeds), len(tuned.seeds)) == (3, 10)
-    plain = Config(depth=2, width=1024, batch_size=256)
+    plain = Config(depth=2, width=1024, batch_size=256, precision="bfloat16")
     techniques = {*TECHNIQUES, "epochs", "patience", "learning_rate", "seed"}
     for setting in tuning.product():
         changed = {n for n in names() if getattr(setting, n) != getattr(plain, n)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmnist_lab.runs import records
-from fmnist_lab.sweeps.studies import RETUNED_PRECISION, STUDIES
+from fmnist_lab.sweeps.studies import STUDIES
 from fmnist_lab.sweeps.tuning import TUNING_RATES, TUNING_SEEDS
 from fmnist_lab.verdicts import claims
 from fmnist_lab.verdicts.comparisons import Comparison, above, below
@@ -419,7 +419,7 @@ def test_the_second_verdict_rests_on_runs_at_the_rates_chosen(width_runs, tuned)
     retuned = [
         run
         for width, mean in means.items()
-        for run in width_runs({width: mean}, learning_rate=best[width], precision=RETUNED_PRECISION)
+        for run in width_runs({width: mean}, learning_rate=best[width], precision="bfloat16")
     ]
     fixed = width_runs(dict(zip(means, [0.8, 0.81, 0.82, 0.83, 0.84], strict=True)))
     found = claims.judge("width", [*tuning, *retuned, *fixed])
