@@ -13,13 +13,11 @@ from fmnist_lab.sweeps import cluster
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.sweeps.wanted import check_device, sweep
 
-from .config import TECHNIQUES, Bounds, ConfigError, names, number, shown, unknown_name
+from .config import Bounds, ConfigError, names, number, shown, unknown_name
 from .notebook import shell
 
 PUBLISHED = "published"  # the value of `seeds` that takes as many as are on record
-# Of the chapters on the report's experiments, which know none of the techniques it left for later.
-PARAMETERS = tuple(name for name in names() if name not in ("seed", *TECHNIQUES))
-PARAMETERS += ("seeds", "device")
+PARAMETERS = (*(name for name in names() if name != "seed"), "seeds", "device")
 # papermill writes this line at the top of the cell with the values it was given.
 INJECTED = "# Parameters\n"
 # What it writes there beside them with --inject-paths.

@@ -16,6 +16,7 @@ from .tables import (
     tuning,
     undecided,
 )
+from .techniques import gains, techniques
 
 __all__ = [
     "again",
@@ -27,6 +28,7 @@ __all__ = [
     "depth",
     "findings",
     "fixed",
+    "gains",
     "in_points",
     "learning_rate",
     "loss",
@@ -44,6 +46,7 @@ __all__ = [
     "split",
     "streams",
     "summary",
+    "techniques",
     "teller",
     "tuning",
     "twins",

@@ -61,24 +61,13 @@ def medians(results: Mapping[str, Any]) -> pd.DataFrame:
         trainers = measured["trainers"]
         medians = {name: float(np.median(one["seconds"])) for name, one in trainers.items()}
         for name, one in trainers.items():
-            rows.append(
-                {
-                    "workload": workload,
-                    "title": measured["title"],
-                    "seeds": measured["seeds"],
-                    "precision": measured.get("precision", "float32"),  # absent from older files
-                    "trainer": name,
-                    "label": one["label"],
-                    "what": one["what"],
-                    "floor": one["floor"],
-                    "seconds": medians[name],
-                    "fastest": min(one["seconds"]),
-                    "slowest": max(one["seconds"]),
-                    "ratio": medians[name] / medians.get(OURS, NAN),
-                    "share": one["images"] / measured["images"],
-                    "peak_mb": one["peak_bytes"] / 1e6,
-                }
-            )
+            row = {"workload": workload, "precision": "float32"}  # which older files do not say
+            row |= {n: v for n, v in measured.items() if n in ("title", "seeds", "precision")}
+            row |= {"trainer": name} | {key: one[key] for key in ("label", "what", "floor")}
+            row |= {"fastest": min(one["seconds"]), "slowest": max(one["seconds"])}
+            row |= {"seconds": medians[name], "ratio": medians[name] / medians.get(OURS, NAN)}
+            row |= {"share": one["images"] / measured["images"]}
+            rows.append(row | {"peak_mb": one["peak_bytes"] / 1e6})
     return pd.DataFrame(rows)
 
 

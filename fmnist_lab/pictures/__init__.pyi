@@ -7,7 +7,7 @@ from .curves import (
     train_and_validation,
 )
 from .images import class_means, contradicted, look_alikes, samples
-from .method import epochs_trained, luck, parts_of_luck, rule, same_in, scatters, spread
+from .method import differences, epochs_trained, luck, parts_of_luck, rule, scatters, spread
 from .mistakes import answers, by_class, matrix, reliability, surely_wrong
 from .settings import along, at_own_rates, beside_printed, dots, rates, reported, roughness
 from .speed import speed
@@ -29,6 +29,7 @@ __all__ = [
     "class_means",
     "contradicted",
     "curves",
+    "differences",
     "dots",
     "epochs_trained",
     "label",
@@ -44,7 +45,6 @@ __all__ = [
     "reported",
     "roughness",
     "rule",
-    "same_in",
     "samples",
     "scatters",
     "specifications",

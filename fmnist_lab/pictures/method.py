@@ -108,13 +108,14 @@ def rule(examples: Mapping[str, npt.ArrayLike], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def same_in(results: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw how bfloat16 differs from float32, a row per network of `facts.precision`.
+def differences(results: pd.DataFrame, of: str, ax: Axes | None = None) -> Axes:
+    """Draw differences `of` accuracy, a row per setting of a table such as `facts.precision`.
 
-    A circle is a seed, the bar the 90 % interval of the mean, the band what would not matter: two
-    one-sided tests at 5 % show equivalence where the bar lies inside it (Lakens 2017).
+    A circle is a seed, the bar the interval of the mean, the band what would not matter: with 90 %
+    intervals, two one-sided tests at 5 % show equivalence where the bar lies inside it (Lakens
+    2017).
     """
-    ax = style.effects(list(results.index), 0.8, "bfloat16 minus float32, accuracy (points)", ax)
+    ax = style.effects(list(results.index), 0.5, f"{of}, accuracy (points)", ax)
     for row, (_, found) in enumerate(results.iterrows()):
         points = found["differences"]
         ax.plot(points, [row - 0.2] * len(points), "o", mfc="none", color=COLORS[0])

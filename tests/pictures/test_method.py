@@ -125,7 +125,7 @@ def test_the_picture_of_patience_survives_an_empty_record():
 
 def test_the_differences_of_two_precisions_are_drawn_beside_what_would_matter():
     found = facts.precision()
-    ax = method.same_in(found)
+    ax = method.differences(found, "bfloat16 minus float32")
     assert [label.get_text() for label in ax.get_yticklabels()] == list(found.index)
     bars = [container.lines[2][0].get_segments()[0][:, 0] for container in ax.containers]
     assert np.array(bars) == pytest.approx(found[["low", "high"]].to_numpy())

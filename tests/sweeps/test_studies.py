@@ -119,6 +119,7 @@ def test_the_studies_of_precision_differ_in_nothing_else():
 def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
     tuning, tuned = STUDIES[f"{name}_1024_tuning"], STUDIES[f"{name}_1024_retuned"]
     assert tuned.tuned_by is tuning
+    assert tuned.best_alone
     assert (len(tuning.seeds), len(tuned.seeds)) == (3, 10)
     plain = Config(depth=2, width=1024, batch_size=256, precision="bfloat16")
     techniques = {*TECHNIQUES, "epochs", "patience", "learning_rate", "seed"}
