@@ -5,7 +5,6 @@ Line style and marker tell settings apart, as well as colour.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from numbers import Real
@@ -35,33 +34,10 @@ BAND = "#EDEDED"  # what lies in it is too small to matter
 MEAN: dict[str, Any] = {"fmt": "D", "elinewidth": 2.5, "capsize": 5}  # an effect with its interval
 # What is written on a fill that keeps its colour on a dark page.
 INK = {"dark": "#010101", "light": "#FEFEFE"}
-# Colours on a dark page, by those on a light one: lines have at least 4.5 : 1 on its #121212; grey
-# and pale areas are as far from the background as before. Colours not listed stay the same.
-DARK = {
-    "#FFFFFF": "#121212",
-    "#000000": "#D8D8D8",
-    "#0072B2": "#4A9FD8",
-    "#D55E00": "#EE7A2C",
-    "#009E73": "#22B98D",
-    "#CC79A7": "#D78FB6",
-    "#7F7F7F": "#9A9A9A",
-    "#767676": "#A0A0A0",
-    "#595959": "#B8B8B8",
-    "#B0B0B0": "#565656",
-    "#E5E5E5": "#333333",
-    "#E8E8E8": "#3A3A3A",
-    "#EDEDED": "#2C2C2C",
-    "#F0F0F0": "#2A2A2A",
-    "#E8F1F8": "#1C2C3A",
-    "#A6D0EC": "#1F4A66",
-    "#F5D9A8": "#5A4418",
-}
 Ends = tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]  # low, middle, high: numbers or (n,)
 # Where a legend is placed.
 ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}
 BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
-# Matplotlib's own, on every machine: it measures room. It is wider than the fonts of pages.
-FONT = "DejaVu Sans"
 PAGE = 7.0  # inches: the width of a page's text
 TELEPHONE = 5.0  # at three quarters of its size, a telephone is as wide
 FEWEST = 3  # runs that an interval needs: with two it reaches 9 standard errors either way
@@ -78,7 +54,8 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "svg.fonttype": "none",  # text stays text: a page shows it in its own font
     "font.family": "sans-serif",
-    "font.sans-serif": [FONT],
+    # Matplotlib's own, on every machine: it measures room. It is wider than the fonts of pages.
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11,
     "axes.formatter.min_exponent": 6,  # on logarithmic axes: 0.001 and 10000 as they are
     "axes.spines.top": False,
@@ -98,6 +75,9 @@ NAMES = {
     "train_loss": "training loss",
     "gap": "training minus validation (points)",
     "learning_rate": "learning rate",
+    "optimizer": "optimiser",
+    "dropout": "dropout (share of activations)",
+    "technique": "technique",
     "batch_size": "batch size (images per step)",
     "width": "width (neurons per layer)",
     "depth": "hidden layers",
@@ -106,22 +86,6 @@ NAMES = {
     "epochs_run": "epochs trained",
     "seconds": "training time (s)",
 }
-
-
-def paged(svg: str) -> str:
-    """Return one of Matplotlib's SVG pictures with its text in the font of the reader's system.
-
-    The book's theme uses that font too (`system-ui`).
-    """
-    return svg.replace(f"'{FONT}'", "system-ui")
-
-
-def dark(svg: str) -> str:
-    """Return one of Matplotlib's SVG pictures in the colours of a dark page; images stay."""
-    colors = {light.lower(): other.lower() for light, other in DARK.items()}
-    recolored = re.sub(r"#[\da-f]{6}\b", lambda found: colors.get(found[0], found[0]), svg)
-    # Matplotlib writes no fill for what is black.
-    return recolored.replace("<svg ", f'<svg fill="{DARK["#000000"].lower()}" ', 1)
 
 
 def axes(ax: Axes | None = None, **options: Any) -> Axes:

@@ -3,6 +3,7 @@
 import io
 import re
 
+import dark_figures
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
@@ -43,19 +44,19 @@ def contrast(one: str, other: str) -> float:
     return high / low
 
 
-PAGE = style.DARK["#FFFFFF"]
+PAGE = dark_figures.DARK["#FFFFFF"]
 
 
 @pytest.mark.parametrize("color", [*style.COLORS, "#767676", "#595959"])
 def test_lines_and_text_stand_out_from_a_dark_page(color):
-    assert contrast(style.DARK.get(color, color), PAGE) >= 4.5
+    assert contrast(dark_figures.DARK.get(color, color), PAGE) >= 4.5
 
 
 @pytest.mark.parametrize(("fill", "ink"), LOOKS.values(), ids=LOOKS)
 def test_a_verdict_can_be_read_on_its_fill_on_either_page(fill, ink):
     light = [to_hex(color).upper() for color in (fill, ink)]
     assert contrast(*light) >= 4.5
-    assert contrast(*(style.DARK.get(color, color) for color in light)) >= 4.5
+    assert contrast(*(dark_figures.DARK.get(color, color) for color in light)) >= 4.5
 
 
 def test_a_picture_is_drawn_in_dark_colours_and_its_images_stay():
@@ -66,10 +67,10 @@ def test_a_picture_is_drawn_in_dark_colours_and_its_images_stay():
     file = io.StringIO()
     ax.figure.savefig(file, format="svg")
     light = file.getvalue()
-    dark = style.dark(light)
+    dark = dark_figures.dark(light)
     colors = set(re.findall(r"(?:fill|stroke): ?(#[\da-f]{6})", dark))
-    assert not colors & {light.lower() for light in style.DARK}
-    assert f'<svg fill="{style.DARK["#000000"].lower()}" ' in dark
+    assert not colors & {light.lower() for light in dark_figures.DARK}
+    assert f'<svg fill="{dark_figures.DARK["#000000"].lower()}" ' in dark
     images = r'xlink:href="data:image[^"]+"'
     assert re.findall(images, dark) == re.findall(images, light) != []
 
@@ -79,7 +80,7 @@ def test_the_text_of_a_pages_picture_is_text_in_the_readers_own_font():
     ax.set(title="a title", xscale="log", xlim=(1e-9, 1))  # with powers of ten, set as formulas
     file = io.StringIO()
     ax.figure.savefig(file, format="svg")
-    paged = style.paged(file.getvalue())
+    paged = dark_figures.paged(file.getvalue())
     fonts = set(re.findall(r"font[^;\"]*(system-ui|'[^']+')", paged))
     assert "a title</text>" in paged
     assert fonts == {"system-ui"}
