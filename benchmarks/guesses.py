@@ -13,7 +13,7 @@ A question is a dict: `text`; `answer`, a number with its `unit` and `digits`, f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -176,6 +176,38 @@ def best_model() -> list[Question]:
     ]
 
 
+REGULARISERS = ("plain", "dropout", "batch_norm", "adamw", "smoothing", "augment", "average")
+OPTIMISERS = ("plain", "sgd", "adamw", "cosine", "average")
+
+
+def gains(names: Sequence[str], figure: str) -> tuple[pd.Series[float], Question]:
+    """Return what techniques add to the plain network, and which of them adds most."""
+    found = facts.gains(facts.techniques(names))["mean"]
+    return found, choice("The one that adds most", found.idxmax(), found.index, figure=figure)
+
+
+def regularisation() -> list[Question]:
+    """Return the questions of the page on regularisation."""
+    found, most = gains(REGULARISERS, "fig-regularisation-gains")
+    (dropout,) = found[found.index.str.startswith("dropout")]
+    return [
+        most,
+        number("It adds", found.max()),
+        number("Dropout adds at its best strength", dropout, low=-10),
+    ]
+
+
+def optimisers() -> list[Question]:
+    """Return the questions of the page on optimisers."""
+    found, most = gains(OPTIMISERS, "fig-optimisers-gains")
+    once = means("optimisers")
+    return [
+        number("SGD below Adam, at the rate that suits Adam", once["adam"] - once["sgd"]),
+        number("SGD below Adam, each at its own rate", -found["SGD"], low=-10),
+        most,
+    ]
+
+
 def claims() -> list[Question]:
     """Return the questions of the page of all claims; their first verdicts are counted."""
     names = [found.first.name for found in verdicts.judge().values()]
@@ -210,8 +242,8 @@ def speed() -> list[Question]:
 
 
 PAGES = (
-    data, method, loss, depth, width, batch_size, learning_rate, best_model, claims, tutorials,
-    speed,
+    data, method, loss, depth, width, batch_size, learning_rate, best_model, regularisation,
+    optimisers, claims, tutorials, speed,
 )  # fmt: skip
 QUESTIONS: dict[str, Callable[[], list[Question]]] = {each.__name__: each for each in PAGES}
 
