@@ -3,6 +3,7 @@ from .common import of_runs, teller
 from .equivalences import again, in_points, precision
 from .explorer import all_settings
 from .images import best_model, classes, overlap, pixels, split, twins
+from .later import gains, techniques
 from .luck import parts_of_luck, streams
 from .tables import (
     bracketing,
@@ -16,7 +17,6 @@ from .tables import (
     tuning,
     undecided,
 )
-from .techniques import gains, techniques
 
 __all__ = [
     "again",

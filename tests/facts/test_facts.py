@@ -271,6 +271,8 @@ def test_every_fact_that_a_page_names_exists(page, runs, made_up_run, fashion, f
             "intro": lambda: facts.findings(found),
             "learning_rate": lambda: facts.learning_rate(runs, Runs()),
             "loss": lambda: facts.loss(runs, runs),
+            "optimisers": lambda: facts.of_runs(frame, "width"),
+            "regularisation": lambda: facts.of_runs(frame, "width"),
             "speed": speed_facts,
             "width": lambda: facts.of_runs(frame),
         }

@@ -1,4 +1,4 @@
-"""What techniques do to one network, each at its own learning rate."""
+"""What the report left for later: what techniques do to one network, each at its own rate."""
 
 from __future__ import annotations
 
