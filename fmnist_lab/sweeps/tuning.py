@@ -82,7 +82,8 @@ class Tuning(Study):
 
     seeds: tuple[int, ...] = TUNING_SEEDS
     bracketed: bool = False  # whether only WHOLE_GRIDS are run at every rate
-    first_guess: Tuning | None = None  # the rate of its first setting starts the brackets
+    # Its rate for the first value, or else for its own first one, starts the brackets.
+    first_guess: Tuning | None = None
     beyond: tuple[int, ...] = ()  # further seeds at which rates are run, which choose nothing
 
     def settings(self, runs: Iterable[Run] | None = None) -> list[Config]:
@@ -141,7 +142,8 @@ class Tuning(Study):
         grid = sorted(self.grid["learning_rate"])
         guess = None
         if self.bracketed and self.first_guess:
-            guess = self.first_guess.chosen_rates(runs).get(self.first_guess.values[0])
+            rates = self.first_guess.chosen_rates(runs)
+            guess = rates.get(self.values[0], rates.get(self.first_guess.values[0]))
         found: dict[Any, Bracket] = {}
         for value in self.values:
             setting = replace(self.base, **{self.swept: value})
