@@ -27,13 +27,13 @@ FIXED_RATE = "The report fixes the learning rate."
 
 def read(
     network: Config, name: str, question: str, report: str, grid: Mapping[str, Sequence[Any]],
-    base: Mapping[str, Any] = MappingProxyType({}), seeds: int = len(CONFIRMING_SEEDS),
+    base: Mapping[str, Any] = MappingProxyType({}), seeds: Sequence[int] = CONFIRMING_SEEDS,
     keep: Sequence[str] = (),
 ) -> Study:  # fmt: skip
     """Return the study that an entry describes."""
     values = {key: tuple(several) for key, several in grid.items()}
-    first = CONFIRMING_SEEDS[:seeds]
-    return Study(name, question, report, replace(network, **base), values, first, frozenset(keep))
+    changed = replace(network, **base)
+    return Study(name, question, report, changed, values, tuple(seeds), frozenset(keep))
 
 
 def tuning(

@@ -235,6 +235,18 @@ class TestBrackets:
         assert self.study.chosen_rates() == {128: 3e-4, 256: 1e-4}
         assert runs == self.study.recorded()
 
+    @pytest.mark.parametrize(
+        ("width", "start"), [(256, (1e-5, 1e-4, 3e-4)), (300, (1e-4, 3e-4, 1e-3))]
+    )
+    def test_another_study_starts_at_the_rate_for_its_own_value_or_else_for_the_first(
+        self, width, start
+    ):
+        self.study.runs()
+        grid = {"width": (width,), "learning_rate": (1e-5, 1e-4, 3e-4, 1e-3)}
+        base = replace(self.study.base, batch_size=64)
+        later = replace(self.study, base=base, grid=grid, first_guess=self.study)
+        assert later.brackets() == {width: Bracket(start)}
+
     def test_the_table_says_which_rates_were_run_and_why_no_others(self):
         self.study.runs()
         table = tuning(self.study)
