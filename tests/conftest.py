@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +13,9 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import settings
+from IPython.core.interactiveshell import InteractiveShell
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from traitlets.config import Config as Traits
 
 from fmnist_lab import data, sources
 from fmnist_lab.__main__ import main
@@ -198,6 +202,20 @@ def with_curve(made_up_run):
         return run
 
     return make
+
+
+@pytest.fixture
+def shell(monkeypatch) -> Iterator[InteractiveShell]:
+    """IPython itself, as a kernel runs it, with its own namespace."""
+    for name in ("displayhook", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # put back after the test
+    traits = Traits()
+    traits.HistoryManager.enabled = False  # no file; this session's cells are kept all the same
+    module = types.ModuleType("notebook_under_test")
+    shell = InteractiveShell.instance(config=traits, user_module=module)
+    yield shell
+    sys.modules.pop(module.__name__, None)
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture(scope="session")
