@@ -32,11 +32,13 @@ def values(row: str) -> dict[str, Any]:
 
 def execute(source: str, shell: InteractiveShell) -> None:
     """Run a cell, and draw its figures as the notebook would show them."""
-    with capture_output() as shown:
-        shell.run_cell(source, store_history=True).raise_error()
-        for number in plt.get_fignums():
-            plt.figure(number).savefig(BytesIO(), format="svg")
-    plt.close("all")
+    try:
+        with capture_output() as shown:
+            shell.run_cell(source, store_history=True).raise_error()
+            for number in plt.get_fignums():
+                plt.figure(number).savefig(BytesIO(), format="svg")
+    finally:
+        plt.close("all")
     assert not shown.stderr or "runs [" in shown.stderr, shown.stderr  # a sweep's progress
 
 
