@@ -1,5 +1,6 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from filelock import FileLock
 from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -254,12 +256,16 @@ def page(tab: Page) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> Axe:
     """The newest rules of accessibility, fetched by npm; the bundled ones where it cannot."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    npm, folder = shutil.which("npm"), tmp_path_factory.getbasetemp()
     if npm is None:
         return Axe()
-    done = subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # once for all workers
+        folder = folder.parent
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    return Axe.from_file(script) if done.returncode == 0 else Axe()
+    with FileLock(folder / "axe.lock"):
+        if not script.exists():
+            subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
+    return Axe.from_file(script) if script.exists() else Axe()
 
 
 @pytest.fixture(scope="session")
