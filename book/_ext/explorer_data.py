@@ -71,7 +71,7 @@ def differences(values: np.ndarray) -> list[list[list[int | None] | None]]:
     """Return, for each setting, how it differs from each one before it, as `payload` sends it.
 
     values: (settings, seeds), NaN where a setting lacks a seed. The numbers are those of
-    `fmnist_lab.verdicts.paired_difference`, which would take ten seconds for all pairs.
+    `fmnist_lab.verdicts.paired_difference`, which would take six seconds for all pairs.
     """
     import numpy as np
     from scipy import special
