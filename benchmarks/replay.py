@@ -74,7 +74,7 @@ class Choice:
                       for v, rows in whole.groupby(tuning.swept)}  # fmt: skip
         there = {run.config: run for run in runs}
         self.runs: dict[tuple[Any, float], list[Run]] = {}
-        for setting in tuning.product():
+        for setting in tuning.product:
             at = [replace(setting, seed=seed) for seed in tuning.seeds]
             key = getattr(setting, tuning.swept), setting.learning_rate
             self.runs[key] = [there[config] for config in at if config in there]

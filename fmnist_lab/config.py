@@ -58,7 +58,7 @@ class Bounds:
 
     def admit(self, value: Any) -> bool:
         """Return whether `value` is a number, not a truth value, within the bounds."""
-        number = isinstance(value, Real) and not isinstance(value, bool)
+        number = isinstance(value, (int, float, Real)) and not isinstance(value, bool)
         inside = number and self.low <= value <= self.high  # False for NaN
         return bool(inside and (self.kind is float or value == int(value)))
 

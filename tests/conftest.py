@@ -1,7 +1,10 @@
 """Fixtures: the real data set, loaded once; stores that are nobody's."""
 
+import os
 import shutil
 import subprocess
+import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,8 +13,11 @@ from typing import Any
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from filelock import FileLock
 from hypothesis import settings
+from IPython.core.interactiveshell import InteractiveShell
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from traitlets.config import Config as Traits
 
 from fmnist_lab import data, sources
 from fmnist_lab.__main__ import main
@@ -200,6 +206,20 @@ def with_curve(made_up_run):
     return make
 
 
+@pytest.fixture
+def shell(monkeypatch) -> Iterator[InteractiveShell]:
+    """IPython itself, as a kernel runs it, with its own namespace."""
+    for name in ("displayhook", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # put back after the test
+    traits = Traits()
+    traits.HistoryManager.enabled = False  # no file; this session's cells are kept all the same
+    module = types.ModuleType("notebook_under_test")
+    shell = InteractiveShell.instance(config=traits, user_module=module)
+    yield shell
+    sys.modules.pop(module.__name__, None)
+    InteractiveShell.clear_instance()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start Chromium without a sandbox (as root it has none) and without requests of its own."""
@@ -236,12 +256,16 @@ def page(tab: Page) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> Axe:
     """The newest rules of accessibility, fetched by npm; the bundled ones where it cannot."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    npm, folder = shutil.which("npm"), tmp_path_factory.getbasetemp()
     if npm is None:
         return Axe()
-    done = subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # once for all workers
+        folder = folder.parent
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    return Axe.from_file(script) if done.returncode == 0 else Axe()
+    with FileLock(folder / "axe.lock"):
+        if not script.exists():
+            subprocess.run([npm, "install", "--silent", "--no-save", AXE], cwd=folder)
+    return Axe.from_file(script) if script.exists() else Axe()
 
 
 @pytest.fixture(scope="session")

@@ -31,18 +31,26 @@ class View:
     """A page that is open in the browser, and what happened while it loaded."""
 
     page: Page
+    name: str
     theme: Theme
     errors: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # addresses, of the site and others
 
 
 PAGES = [*CHAPTERS, "search", "genindex", "404"]
+# Pages that have between them all that is drawn in colours: figures, boxes, tables, scripts.
+IN_BOTH_THEMES = {"intro", "width", "explorer"}
+
+
+def opened_in(name: str) -> Theme:
+    """Return the theme in which a page is opened: every other one in the dark."""
+    return THEMES[PAGES.index(name) % 2]
 
 
 @pytest.fixture(scope="module", params=PAGES)
 def opened(request: pytest.FixtureRequest, tab: Page, address: str) -> Iterator[View]:
-    """A page, every other one opened in the dark."""
-    view = View(tab, THEMES[PAGES.index(request.param) % 2])
+    """A page, as a reader opens it."""
+    view = View(tab, request.param, opened_in(request.param))
     listeners: dict[Any, Callable[..., None]] = {
         "request": lambda asked: view.asked.append(asked.url),
         "console": lambda m: view.errors.append(m.text) if m.type == "error" else None,
@@ -94,8 +102,15 @@ def test_a_page_follows_the_readers_choice_of_light_or_dark(view):
 
 
 @pytest.mark.slow
-def test_a_page_keeps_the_rules_of_accessibility(view, axe):
-    """In light as on a desktop, in dark as on a telephone: colours and layout, both ways."""
+@pytest.mark.endurance("Every page is accessible, in light and in dark")
+def test_a_page_keeps_the_rules_of_accessibility(view, axe, trial):
+    """In light as on a desktop, in dark as on a telephone: colours and layout, both ways.
+
+    Every page in one of the two, some in both; all in both in the full form.
+    """
+    both = trial.at_length or view.name in IN_BOTH_THEMES
+    if not both and view.theme != opened_in(view.name):
+        pytest.skip("is tried in the other theme")
     view.page.set_viewport_size(DESKTOP if view.theme == "light" else TELEPHONE)
     view.page.wait_for_function(  # the theme, a moment after a change of size
         """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
@@ -104,6 +119,7 @@ def test_a_page_keeps_the_rules_of_accessibility(view, axe):
     options = {"resultTypes": ["violations"], "preload": False}  # it asks for style sheets again
     found = axe.run(view.page, options=options).response["violations"]
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    trial.found(f"{view.name} in {view.theme}: no rule is broken")
 
 
 @cache
@@ -136,6 +152,8 @@ def test_every_link_within_the_site_leads_somewhere(view, address):
 
 @pytest.mark.parametrize("size", [TELEPHONE, DESKTOP], ids=["telephone", "desktop"])
 def test_a_page_does_not_scroll_sideways(view, size):
+    if view.theme == "dark":
+        pytest.skip("widths are the same in light")
     view.page.set_viewport_size(size)
     sticking_out = """() => {
         const width = document.documentElement.clientWidth;
@@ -204,10 +222,15 @@ def test_contrast_of_black_and_white_is_21():
     assert contrast(np.array([[[255] * 3, [255] * 3, [0] * 3]])) == pytest.approx(21)
 
 
-def test_the_labels_of_a_figure_can_be_read(view):
+@pytest.mark.endurance("Every figure can be read, in light and in dark")
+def test_the_labels_of_a_figure_can_be_read(view, trial):
+    """In dark colours on some pages, which change all figures alike; on all in the full form."""
+    if view.theme == "dark" and not (trial.at_length or view.name in IN_BOTH_THEMES):
+        pytest.skip("its light figures are tried, and other pages' dark ones")
     view.page.set_viewport_size(DESKTOP)  # where letters are large enough to have their full colour
     for image in view.page.locator(".bd-article figure img").locator("visible=true").all():
         pixels = np.asarray(Image.open(BytesIO(image.screenshot())).convert("RGB"))
         height, width, _ = pixels.shape
         left, bottom = pixels[:, : width // 10], pixels[-height // 8 :]  # where axes are labelled
         assert max(contrast(left), contrast(bottom)) >= READABLE, image.get_attribute("alt")
+    trial.found(f"{view.name} in {view.theme}: the labels of every figure stand out")

@@ -2,16 +2,11 @@
 
 import ast
 import io
-import sys
-import types
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 
 import pytest
 import yaml
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config as Traits
 
 from fmnist_lab import chapter
 from fmnist_lab.chapter import Chapter, ParameterError
@@ -25,20 +20,6 @@ from tests.width_chapter import (
 )
 
 pytestmark = pytest.mark.usefixtures("home", "published", "no_gpu")
-
-
-@pytest.fixture
-def shell(monkeypatch) -> Iterator[InteractiveShell]:
-    """IPython itself, as a kernel runs it, with its own namespace."""
-    for name in ("displayhook", "excepthook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))  # put back after the test
-    settings = Traits()
-    settings.HistoryManager.enabled = False  # no file; this session's cells are kept all the same
-    module = types.ModuleType("notebook_under_test")
-    shell = InteractiveShell.instance(config=settings, user_module=module)
-    yield shell
-    sys.modules.pop(module.__name__, None)
-    InteractiveShell.clear_instance()
 
 
 def run_cells(shell, *cells) -> str:

@@ -1,6 +1,7 @@
 """The explorer: what its page loads, and what a reader does with it in a browser."""
 
 import gzip
+import itertools
 import json
 import re
 
@@ -42,11 +43,12 @@ def test_its_differences_and_intervals_are_the_packages(sent):
     sent = json.loads(sent)
     place = {tuple(setting["values"]): n for n, setting in enumerate(sent["settings"])}
     rest = ("1", "128", "256", "2.05e-4", "float32")
-    a, b = sorted(place[loss, *rest] for loss in ("cross_entropy", "mse"))
-    first, second = (accuracies(sent["settings"][n]["values"][0]) for n in (a, b))
-    found = paired_difference(second, first)
-    wanted = [found.n, *(round(1e4 * x) for x in (found.estimate, found.low, found.high))]
-    assert sent["pairs"][b][a] == wanted
+    for names in itertools.combinations(study("loss").values, 2):
+        a, b = sorted(place[loss, *rest] for loss in names)
+        first, second = (accuracies(sent["settings"][n]["values"][0]) for n in (a, b))
+        found = paired_difference(second, first)
+        wanted = [found.n, *(round(1e4 * x) for x in (found.estimate, found.low, found.high))]
+        assert sent["pairs"][b][a] == wanted
     mean = mean_interval(first)
     assert sent["settings"][a]["mean"] == [
         round(1e4 * x) for x in (mean.estimate, mean.low, mean.high)

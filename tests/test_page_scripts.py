@@ -54,6 +54,7 @@ TYPED = "--noEmit --allowJs --checkJs --strict --target es2022 --module esnext"
 TYPED += " --moduleResolution bundler --lib es2022,dom,dom.iterable"
 
 
+@pytest.mark.slow  # it fetches a compiler
 def test_the_scripts_types_are_sound_and_faults_would_be_found(tsc, tmp_path):
     faulty = {"a.js": "/** @type {number} */ const a = 'a';", "b.js": "let b = missing;"}
     for name, fault in faulty.items():

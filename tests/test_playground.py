@@ -233,27 +233,27 @@ def test_a_second_press_while_training_changes_nothing(panel):
     assert len(panel.runs) == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "sentence"),
-    [
-        (MemoryError("no room for 17 GB"), "MemoryError: no room for 17 GB"),
-        (MemoryError(), "MemoryError"),
-        (RuntimeError("the first line\nthe second"), "RuntimeError: the first line"),
-        (records.RecordError("the store cannot be used."), "the store cannot be used."),
-    ],
-    ids=repr,
-)
-def test_a_failure_is_a_sentence_and_the_panel_goes_on(fault, sentence, panel, monkeypatch):
-    def fail(*arguments, **options):
-        raise fault
+FAULTS = [
+    (MemoryError("no room for 17 GB"), "MemoryError: no room for 17 GB"),
+    (MemoryError(), "MemoryError"),
+    (RuntimeError("the first line\nthe second"), "RuntimeError: the first line"),
+    (records.RecordError("the store cannot be used."), "the store cannot be used."),
+]
 
+
+def test_a_failure_is_a_sentence_and_the_panel_goes_on(panel, monkeypatch):
     choose(panel, **SMALL)
-    with monkeypatch.context() as broken:
-        broken.setattr("fmnist_lab.training.trainer.train", fail)
-        panel.train.click()
-        panel.thread.join(PATIENCE)
-    assert said(panel) == sentence
-    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+    for fault, sentence in FAULTS:
+
+        def fail(*arguments, fault=fault, **options):
+            raise fault
+
+        with monkeypatch.context() as broken:
+            broken.setattr("fmnist_lab.training.trainer.train", fail)
+            panel.train.click()
+            panel.thread.join(PATIENCE)
+        assert said(panel) == sentence
+        assert (panel.train.disabled, panel.stop.disabled) == (False, True)
     assert trained(panel).epochs == 3
 
 

@@ -201,7 +201,7 @@ def reported(ax: Axes, accuracies: Sequence[float]) -> Axes:
     said = " and ".join(f"{100 * accuracy:.1f}" for accuracy in sorted(accuracies))
     ax.annotate(f"the report: {said} %", (1, max(accuracies)), xycoords=ax.get_yaxis_transform(),
                 xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9,
-                color="#595959")  # fmt: skip
+                color="#595959").set_in_layout(False)  # fmt: skip
     return ax
 
 

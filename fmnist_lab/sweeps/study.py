@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from fmnist_lab.config import BOUNDS, Bounds, Config, ConfigError, check, names, shown, unknown_name
@@ -51,8 +52,9 @@ class Study:
         """The swept hyperparameter's values."""
         return self.grid[self.swept]
 
+    @cached_property
     def product(self) -> list[Config]:
-        """Return one config per combination of the grid's values, at the first seed."""
+        """One config per combination of the grid's values, at the first seed."""
         settings = [
             replace(self.base, seed=self.seeds[0], **dict(zip(self.grid, values, strict=True)))
             for values in itertools.product(*self.grid.values())
@@ -66,16 +68,13 @@ class Study:
         `runs` or, without those, on record.
         """
         if self.tuned_by is None:
-            return self.product()
+            return [*self.product]
         rates = self.tuned_by.chosen_rates(runs)
         if self.best_alone:
             best = self.tuned_by.best(runs)
             rates = {value: rate for value, rate in rates.items() if value == best}
-        return [
-            replace(s, learning_rate=rates[getattr(s, self.swept)])
-            for s in self.product()
-            if getattr(s, self.swept) in rates
-        ]
+        asked = ((s, rates.get(getattr(s, self.swept))) for s in self.product)
+        return [replace(s, learning_rate=rate) for s, rate in asked if rate]
 
     def at_seeds(self, setting: Config) -> list[Config]:
         """Return a setting's config at each of its seeds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import pandas as pd
@@ -93,10 +94,10 @@ class Tuning(Study):
         on record.
         """
         if not self.bracketed:
-            return self.product()
+            return [*self.product]
         found = self.brackets(runs)
         asked = {(value, rate) for value in found for rate in found[value].rates}
-        return [s for s in self.product() if (getattr(s, self.swept), s.learning_rate) in asked]
+        return [s for s in self.product if (getattr(s, self.swept), s.learning_rate) in asked]
 
     def at_seeds(self, setting: Config) -> list[Config]:
         """Return a setting's config at each seed that chooses, then at those `beyond`."""
@@ -111,6 +112,11 @@ class Tuning(Study):
         beyond = () if "seeds" in given else self.beyond
         return replace(super().vary(**given), bracketed=bracketed, beyond=beyond)
 
+    @cached_property
+    def choosing(self) -> frozenset[Config]:
+        """The configs of every setting and rate at the seeds that choose."""
+        return frozenset(replace(setting, seed=n) for setting in self.product for n in self.seeds)
+
     def means(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
         """Return the mean validation accuracy over the seeds that choose, and how many there are.
 
@@ -118,10 +124,8 @@ class Tuning(Study):
         on record. A run that diverged before its first epoch ended has learned nothing and counts
         with an accuracy of 0.
         """
-        wanted = {replace(setting, seed=n) for setting in self.product() for n in self.seeds}
-        if runs is None:
-            runs = records.find(wanted)
-        chosen = {run.config: run for run in runs if run.config in wanted}
+        there = records.find(self.choosing) if runs is None else runs
+        chosen = {run.config: run for run in there if run.config in self.choosing}
         frame = Runs(chosen.values()).table()
         if frame.empty:
             return pd.DataFrame(columns=[self.swept, "learning_rate", "mean", "count"])

@@ -66,7 +66,7 @@ def test_a_technique_is_named_in_short_with_its_strength_where_it_has_several(
     name, monkeypatch, made_up_run
 ):
     study = STUDIES[f"{name}_1024_tuning"]
-    runs = [made_up_run(setting, accuracy=0.88) for setting in study.product()]
+    runs = [made_up_run(setting, accuracy=0.88) for setting in study.product]
     monkeypatch.setattr(type(study), "recorded", lambda self: Runs(runs))
     found = set(facts.techniques([name], "tuning")["technique"])
     assert len(found) == len(study.values)

@@ -176,6 +176,15 @@ def test_what_the_report_prints_is_a_line_each_with_one_name_for_all():
     assert texts(ax) == ["the report: 89.7 and 89.9 %"]
 
 
+def test_what_the_report_prints_far_above_a_picture_takes_no_room_from_it():
+    """As over a network that was hardly trained."""
+    (ax,) = pictures.panels(1)
+    ax.set_ylim(0.1, 0.2)
+    pictures.reported(ax, [0.899])
+    ax.figure.draw_without_rendering()
+    assert ax.get_position().height > 0.5  # of the figure's
+
+
 def test_runs_stand_beside_the_printed_figure_with_their_prediction_interval():
     values = [0.89, 0.90, 0.895]
     ax = pictures.beside_printed({"validation": values}, {"validation": [0.899]})

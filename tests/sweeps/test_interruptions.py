@@ -157,12 +157,14 @@ def finish(configs, beside):
         return here, there + [int(seed) for seed in said.split()]
 
 
-KINDS = ["ctrl-c", "kill", "kill a process"]
-ALL_KINDS = [*KINDS, pytest.param("out of memory", marks=pytest.mark.full)]
+# Only in the full form: tests/sweeps/test_processes.py kills processes that train, and a test below
+# the one that forks them.
+IN_FULL = ["kill a process", "out of memory"]
+KINDS = ["ctrl-c", "kill", *(pytest.param(kind, marks=pytest.mark.full) for kind in IN_FULL)]
 
 
 @pytest.mark.endurance("A sweep that is disturbed continues")
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sweep_disturbed_at_any_moment_continues_where_it_was(
     kind, start, home, undisturbed, trial, published
 ):

@@ -21,7 +21,7 @@ from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, TUNING_RATES, TUNING_SEE
 
 WIDTH = STUDIES["width"]
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
-plain = [s for s in STUDIES.values() if s.tuned_by is None and s.settings() == s.product()]
+plain = [s for s in STUDIES.values() if s.tuned_by is None and s.settings() == s.product]
 each_plain_study = pytest.mark.parametrize("study", plain, ids=lambda study: study.name)
 
 
@@ -123,7 +123,7 @@ def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
     assert (len(tuning.seeds), len(tuned.seeds)) == (3, 10)
     plain = Config(depth=2, width=1024, batch_size=256, precision="bfloat16")
     techniques = {*TECHNIQUES, "epochs", "patience", "learning_rate", "seed"}
-    for setting in tuning.product():
+    for setting in tuning.product:
         changed = {n for n in names() if getattr(setting, n) != getattr(plain, n)}
         assert changed <= techniques
 

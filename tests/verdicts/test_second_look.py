@@ -14,7 +14,7 @@ from fmnist_lab.sweeps.tuning import MORE_TUNING_SEEDS, NESTED_SEEDS, TUNING_SEE
 from fmnist_lab.verdicts.claims import Box
 from fmnist_lab.verdicts.conclusions import CLAIMS
 from fmnist_lab.verdicts.evidence import SECOND_LOOKS, Arm, Evidence
-from fmnist_lab.verdicts.judgement import judge_claims
+from fmnist_lab.verdicts.judgement import Judgement, judge_claims
 from fmnist_lab.verdicts.rules import seeds_needed
 from fmnist_lab.verdicts.statistics import ALPHA
 
@@ -29,10 +29,20 @@ def first_look() -> list[Run]:
     return [run for run in read_published().values() if run.config in configs]
 
 
-def planned(chapter, runs):
+@pytest.fixture(scope="module")
+def evidence(first_look) -> Evidence:
+    """Return the first look's runs as a verdict as claimed finds them."""
+    return Evidence(first_look, retuned=True)
+
+
+@pytest.fixture(scope="module")
+def before(first_look) -> dict[str, Judgement]:
+    """Return every claim's verdicts by the first look: a chapter's do not depend on others'."""
+    return judge_claims([*CLAIMS.values()], first_look)
+
+
+def planned(chapter, evidence, found):
     """Return the seeds that a chapter's open tests need; those conclusive already need none."""
-    evidence = Evidence(runs, retuned=True)
-    found = judge_claims([c for c in CLAIMS.values() if c.chapter == chapter], runs)
     parts = {c.id: c.second for c in LOOKED_AT_AGAIN if c.chapter == chapter}
     tests = len({part.group(evidence) for several in parts.values() for part in several})
     needed = []
@@ -58,14 +68,15 @@ def planned(chapter, runs):
         ("batch_size", "batch_size", 226),
     ],
 )
-def test_the_number_of_seeds_follows_from_the_first_looks_spread(first_look, chapter, study, seeds):
-    assert planned(chapter, first_look) == seeds
+def test_the_number_of_seeds_follows_from_the_first_looks_spread(
+    evidence, before, chapter, study, seeds
+):
+    assert planned(chapter, evidence, before) == seeds
     assert len(STUDIES[SECOND_LOOKS[study]].seeds) >= seeds
 
 
-def test_what_is_looked_at_again_was_open(first_look):
-    found = judge_claims([*CLAIMS.values()], first_look)
-    answers = [found[claim.id].answers["as claimed"] for claim in LOOKED_AT_AGAIN]
+def test_what_is_looked_at_again_was_open(before):
+    answers = [before[claim.id].answers["as claimed"] for claim in LOOKED_AT_AGAIN]
     assert {answer.name for answer in answers} == {"inconclusive"}
 
 
@@ -116,10 +127,16 @@ def judged(runs):
     return judge_claims([c for c in CLAIMS.values() if c.chapter == "loss"], runs)
 
 
+@pytest.fixture(scope="module")
+def after(first_look, fresh) -> dict[str, Judgement]:
+    """Return the verdicts on losses once the second look has all of its runs."""
+    return judged([*first_look, *fresh])
+
+
 def test_the_fresh_seeds_alone_decide_the_second_look_and_change_no_other_verdict(
-    first_look, fresh
+    before, after, fresh
 ):
-    before, after = judged(first_look)["L1"], judged([*first_look, *fresh])["L1"]
+    before, after = before["L1"], after["L1"]
     assert after.as_run == before.as_run
     assert after.as_claimed == before.as_claimed
     look = after.answers["second look"]
@@ -140,9 +157,9 @@ def test_nobody_looks_before_the_last_run_is_there(first_look, fresh, lacking):
     assert "Second look: \u2026 not run yet. 27 fresh seeds per setting." in repr(Box(found))
 
 
-def test_the_picture_shows_both_looks_at_the_tests_that_were_open(first_look, fresh):
-    for runs, there in (([*first_look, *fresh], True), (first_look, False)):
-        found = judged(runs)
+def test_the_picture_shows_both_looks_at_the_tests_that_were_open(before, after):
+    before = {name: before[name] for name in after}  # of losses
+    for found, there in ((after, True), (before, False)):
         ax = pictures.two_looks(found)
         assert [tick.get_text() for tick in ax.get_yticklabels()] == [
             "L1, validation accuracy:\ncross-entropy above MSE"
@@ -157,19 +174,19 @@ def test_the_picture_shows_both_looks_at_the_tests_that_were_open(first_look, fr
         plt.close("all")
 
 
-def test_the_table_says_what_a_second_look_costs_and_what_it_found(first_look, fresh):
-    waits = facts.undecided(judged(first_look)).loc["L1"]
+def test_the_table_says_what_a_second_look_costs_and_what_it_found(first_look, before, after):
+    waits = facts.undecided(before).loc["L1"]
     assert waits["second look"].startswith("not run: 27 fresh seeds, about ")
     settings: dict[
         str, list[float]
     ] = {}  # seconds of one thread, of 27 runs of each loss on two cores
-    for config in judged(first_look)["L1"].answers["as claimed"].runs:
+    for config in before["L1"].answers["as claimed"].runs:
         (run,) = [run for run in first_look if run.config == config]
         settings.setdefault(config.loss, []).append(run.seconds)
     hours = 27 * sum(map(np.mean, settings.values())) / 7200
     assert waits["second look"].endswith(f"{hours:,.1f} hours")
     assert waits["hours of two cores"] == f"{hours:,.1f}"
-    found = facts.undecided(judged([*first_look, *fresh])).loc["L1"]
+    found = facts.undecided(after).loc["L1"]
     assert found["second look"] == "\u2714\ufe0e supported"
 
 
