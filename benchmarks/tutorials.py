@@ -101,13 +101,21 @@ def network(recipe: Recipe) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def tensors(train: bool, recipe: Recipe) -> TensorDataset:
-    """Return the images as `ToTensor` makes them, but all at once, and then standardised."""
+class Images(TensorDataset):
+    """Images and labels in memory, of which `DataLoader` gets a batch by one call."""
+
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, ...]:
+        return self[torch.tensor(rows)]
+
+
+def loader(train: bool, recipe: Recipe) -> DataLoader[tuple[torch.Tensor, ...]]:
+    """Return batches of images as `ToTensor` makes them, but all at once, then standardised."""
     from torchvision.transforms.functional import normalize
 
-    mean, deviation = recipe.standardised
-    images = fashion(train)
-    return TensorDataset(normalize(images.data[:, None] / 255, [mean], [deviation]), images.targets)
+    (mean, deviation), one = recipe.standardised, fashion(train)
+    images = Images(normalize(one.data[:, None] / 255, [mean], [deviation]), one.targets)
+    shuffled = train and recipe.shuffled
+    return DataLoader(images, recipe.batch_size, shuffled, collate_fn=lambda batch: batch)
 
 
 def by_pytorch(name: str, seed: int) -> History:
@@ -120,9 +128,7 @@ def by_pytorch(name: str, seed: int) -> History:
         optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, eps=recipe.epsilon)
     else:
         optimizer = torch.optim.SGD(model.parameters(), recipe.learning_rate, recipe.momentum)
-    batches = DataLoader(tensors(True, recipe), recipe.batch_size, shuffle=recipe.shuffled)
-    unseen = tensors(False, recipe)
-    tests = DataLoader(unseen, recipe.batch_size)
+    batches, tests = loader(True, recipe), loader(False, recipe)
     accuracies = []
     for _ in range(recipe.epochs):
         model.train()
@@ -133,8 +139,8 @@ def by_pytorch(name: str, seed: int) -> History:
             optimizer.zero_grad()
         model.eval()
         with torch.no_grad():
-            right = sum(int((model(images).argmax(1) == labels).sum()) for images, labels in tests)
-        accuracies.append(right / len(unseen))
+            right = [model(images).argmax(1) == labels for images, labels in tests]
+        accuracies.append(torch.cat(right).double().mean().item())
     return {"test_accuracy": accuracies}
 
 
