@@ -1,8 +1,9 @@
 """Train as the tutorials' own code does: `python -m benchmarks.tutorials`, needs the extra `bench`.
 
 Five seeds each, by Keras's `fit` on JAX or a loop over PyTorch's `DataLoader`: what the recipes of
-`benchmarks.recipes` are held against. Nothing is shared with those but the settings. A row of the
-data set's own benchmark is no recipe, and is trained by scikit-learn alone.
+`benchmarks.recipes` are held against. Nothing is shared with those but the settings. The loop also
+stands for MXNet and for Knet.jl, with their initial weights. A row of the data set's own benchmark
+is no recipe, and is trained by scikit-learn alone.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
-from fmnist_lab.runs.recipes import FOLDER, Trial, read
+from fmnist_lab.runs.recipes import FOLDER, RECIPES, Trial, read
 from fmnist_lab.runs.records import DamagedError
 from fmnist_lab.sources import DIGEST, locate
 from fmnist_lab.training.environment import environment
@@ -78,21 +79,56 @@ def by_keras(name: str, seed: int) -> History:
     return {"train_accuracy": told["accuracy"], "test_accuracy": told["val_accuracy"]}
 
 
-def by_pytorch(name: str, seed: int) -> History:
-    """Train by the loop of PyTorch's first tutorial, with PyTorch's initial weights."""
-    torch.manual_seed(seed)
-    recipe, inputs, layers = Recipe.of(name), 784, list[nn.Module]([nn.Flatten()])
+def network(recipe: Recipe) -> nn.Sequential:
+    """Return PyTorch's layers as a tutorial writes them, with the recipe's initial weights.
+
+    `nn.Linear` has PyTorch's own. Keras and MXNet call Glorot's "xavier"; MXNet's magnitude is
+    3 times the square of PyTorch's gain. Where weights are set, biases begin at zero.
+    """
+    inputs, layers = 784, list[nn.Module]([nn.Flatten()])
     for layer in recipe.layers:
         if isinstance(layer, int):
-            layers.append(nn.Linear(inputs, layer))
+            layers.append(linear := nn.Linear(inputs, layer))
             inputs = layer
+            if recipe.initial == "normal":
+                nn.init.normal_(linear.weight, std=recipe.scale)
+            elif recipe.initial == "xavier":
+                nn.init.xavier_uniform_(linear.weight, gain=(recipe.scale / 3) ** 0.5)
+            if recipe.initial != "pytorch":
+                nn.init.zeros_(linear.bias)
         else:
             layers.append(nn.Dropout(layer) if isinstance(layer, float) else nn.ReLU())
-    model, loss_of = nn.Sequential(*layers), nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
-    batches = DataLoader(fashion(True), recipe.batch_size, shuffle=recipe.shuffled)
-    unseen = fashion(False)
-    tests = DataLoader(unseen, recipe.batch_size)
+    return nn.Sequential(*layers)
+
+
+class Images(TensorDataset):
+    """Images and labels in memory, of which `DataLoader` gets a batch by one call."""
+
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, ...]:
+        return self[torch.tensor(rows)]
+
+
+def loader(train: bool, recipe: Recipe) -> DataLoader[tuple[torch.Tensor, ...]]:
+    """Return batches of images as `ToTensor` makes them, but all at once, then standardised."""
+    from torchvision.transforms.functional import normalize
+
+    (mean, deviation), one = recipe.standardised, fashion(train)
+    images = Images(normalize(one.data[:, None] / 255, [mean], [deviation]), one.targets)
+    shuffled = train and recipe.shuffled
+    return DataLoader(images, recipe.batch_size, shuffled, collate_fn=lambda batch: batch)
+
+
+def by_pytorch(name: str, seed: int) -> History:
+    """Train by the loop of PyTorch's first tutorial."""
+    torch.manual_seed(seed)
+    recipe = Recipe.of(name)
+    model, loss_of = network(recipe), nn.CrossEntropyLoss()
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer == "adam":
+        optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, eps=recipe.epsilon)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), recipe.learning_rate, recipe.momentum)
+    batches, tests = loader(True, recipe), loader(False, recipe)
     accuracies = []
     for _ in range(recipe.epochs):
         model.train()
@@ -103,8 +139,8 @@ def by_pytorch(name: str, seed: int) -> History:
             optimizer.zero_grad()
         model.eval()
         with torch.no_grad():
-            right = sum(int((model(images).argmax(1) == labels).sum()) for images, labels in tests)
-        accuracies.append(right / len(unseen))
+            right = [model(images).argmax(1) == labels for images, labels in tests]
+        accuracies.append(torch.cat(right).double().mean().item())
     return {"test_accuracy": accuracies}
 
 
@@ -126,12 +162,9 @@ BENCHMARK: dict[str, dict[str, Any]] = {
     "benchmark_100": {"hidden_layer_sizes": [100], "activation": "relu", "n_iter_no_change": 2},
 }
 Peer = Callable[[str, int], History]
+KERAS = ("tensorflow", "hands_on")
 TUTORIALS: dict[str, Peer] = {
-    "tensorflow": by_keras,
-    "no_activation": by_pytorch,
-    "d2l_concise": by_pytorch,
-    "quickstart": by_pytorch,
-    "hands_on": by_keras,
+    **{name: by_keras if name in KERAS else by_pytorch for name in RECIPES},
     **dict.fromkeys(BENCHMARK, by_scikit_learn),
 }
 LIBRARIES: dict[Peer, list[str]] = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import tutorials
 from benchmarks.recipes import Recipe
@@ -42,7 +42,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["no_activation", "tensorflow", "benchmark_100"])
+@pytest.mark.parametrize("name", ["kanbefair_32", "d2l_dropout", "tensorflow", "benchmark_100"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Stochastic Optimizer")
 def test_each_library_learns_and_repeats_its_seed(name, small, keras):
     first, again = (tutorials.trial(name, 1) for _ in range(2))
@@ -65,6 +65,58 @@ def test_what_keras_leaves_unsaid_is_what_the_recipe_says(name, keras):
     assert recipe.initial == "xavier"
     assert not biases.any()
     assert recipe.batch_size == 32
+
+
+BY_PYTORCH = [name for name, by in tutorials.TUTORIALS.items() if by is tutorials.by_pytorch]
+
+
+@pytest.mark.parametrize("name", BY_PYTORCH)
+def test_pytorchs_layers_start_with_the_weights_that_the_recipe_says(name):
+    recipe = Recipe.of(name)
+    layers = [layer for layer in tutorials.network(recipe) if isinstance(layer, torch.nn.Linear)]
+    assert [layer.out_features for layer in layers] == [
+        width for width in recipe.layers if isinstance(width, int)
+    ]
+    for layer in layers:
+        bound = 2 * recipe.scale / (layer.in_features + layer.out_features)
+        variance = {
+            "pytorch": 1 / layer.in_features / 3, "normal": recipe.scale**2, "xavier": bound / 3
+        }[recipe.initial]  # fmt: skip
+        # A hundred weights at least: three standard errors of their variance are within 0.45.
+        assert layer.weight.var().item() == pytest.approx(variance, rel=0.45)
+        if recipe.initial != "normal":
+            assert abs(layer.weight).max().item() <= (3 * variance) ** 0.5
+        assert layer.bias.any() == (recipe.initial == "pytorch")
+
+
+def test_images_are_the_bits_of_to_tensor_then_standardised(monkeypatch):
+    from PIL import Image
+    from torchvision.transforms import ToTensor
+
+    pictures = Pictures(256)
+    pictures.data[:, 0, 0] = torch.arange(256)  # every byte there is
+    monkeypatch.setattr(tutorials, "fashion", lambda train: pictures)
+    wanted = torch.stack([ToTensor()(Image.fromarray(one.numpy())) for one in pictures.data])
+    plain, standardised = (
+        torch.cat([images for images, _ in tutorials.loader(False, Recipe.of(name))])
+        for name in ("mxnet", "kanbefair_32")
+    )
+    assert torch.equal(plain, wanted)
+    assert torch.allclose(standardised, (wanted - 0.2860) / 0.3530)
+
+
+@pytest.mark.parametrize("name", ["mxnet", "knet"])
+def test_batches_are_those_that_a_data_loader_draws_image_by_image(name, small):
+    recipe = Recipe.of(name)
+    one_by_one = TensorDataset(*tutorials.fashion(True).tensors)
+    loaders = (
+        tutorials.loader(True, recipe),
+        DataLoader(one_by_one, recipe.batch_size, shuffle=recipe.shuffled),
+    )
+    found, wanted = ([*map(tuple, (torch.manual_seed(1), each)[1])] for each in loaders)
+    assert len(found) == len(wanted) == len(one_by_one) // recipe.batch_size
+    for batch, other in zip(found, wanted, strict=True):
+        assert all(map(torch.equal, batch, other))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
