@@ -13,7 +13,7 @@ A question is a dict: `text`; `answer`, a number with its `unit` and `digits`, f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -176,22 +176,17 @@ def best_model() -> list[Question]:
     ]
 
 
-REGULARISERS = ("plain", "dropout", "batch_norm", "adamw", "smoothing", "augment", "average")
-OPTIMISERS = ("plain", "sgd", "adamw", "cosine", "average")
-
-
-def gains(names: Sequence[str], figure: str) -> tuple[pd.Series[float], Question]:
-    """Return what techniques add to the plain network, and which of them adds most."""
-    found = facts.gains(facts.techniques(names))["mean"]
-    return found, choice("The one that adds most", found.idxmax(), found.index, figure=figure)
+REGULARISERS = ("plain", "dropout", "batch_norm", "adamw", "smoothing")
+OPTIMISERS = ("plain", "sgd", "adamw")
 
 
 def regularisation() -> list[Question]:
     """Return the questions of the page on regularisation."""
-    found, most = gains(REGULARISERS, "fig-regularisation-gains")
+    found = facts.gains(facts.techniques(REGULARISERS))["mean"]
+    most = choice("The technique that adds most", found.idxmax(), found.index)
     (dropout,) = found[found.index.str.startswith("dropout")]
     return [
-        most,
+        most | {"figure": "fig-regularisation-gains"},
         number("It adds", found.max()),
         number("Dropout adds at its best strength", dropout, low=-10),
     ]
@@ -199,12 +194,13 @@ def regularisation() -> list[Question]:
 
 def optimisers() -> list[Question]:
     """Return the questions of the page on optimisers."""
-    found, most = gains(OPTIMISERS, "fig-optimisers-gains")
+    found = facts.gains(facts.techniques(OPTIMISERS))["mean"]
     once = means("optimisers")
+    (decay,) = found[found.index.str.startswith("AdamW")]
     return [
         number("SGD below Adam, at the rate that suits Adam", once["adam"] - once["sgd"]),
         number("SGD below Adam, each at its own rate", -found["SGD"], low=-10),
-        most,
+        number("AdamW's weight decay adds", decay, low=-10),
     ]
 
 
