@@ -184,11 +184,10 @@ def regularisation() -> list[Question]:
     """Return the questions of the page on regularisation."""
     found = facts.gains(facts.techniques(REGULARISERS))["mean"]
     most = choice("The technique that adds most", found.idxmax(), found.index)
-    (dropout,) = found[found.index.str.startswith("dropout")]
     return [
         most | {"figure": "fig-regularisation-gains"},
         number("It adds", found.max()),
-        number("Dropout adds at its best strength", dropout, low=-10),
+        number("Normalised batches add", found["batch norm"], low=-10),
     ]
 
 
