@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fmnist_lab.pictures import label
-from fmnist_lab.sweeps.studies import STUDIES, TECHNIQUES
+from fmnist_lab.sweeps.studies import TECHNIQUES, study
 from fmnist_lab.verdicts import decide, paired_difference
 from fmnist_lab.verdicts.claims import badge
 from fmnist_lab.verdicts.rules import Hypothesis, correct
@@ -15,14 +15,15 @@ from fmnist_lab.verdicts.rules import Hypothesis, correct
 from .equivalences import compared
 
 
-def techniques(names: Sequence[str], study: str = "retuned") -> pd.DataFrame:
+def techniques(names: Sequence[str], runs: str = "retuned") -> pd.DataFrame:
     """Return the published runs on 2 × 1024 of some techniques: a table with a column `technique`.
 
-    They are the runs at the rates that were chosen or, with `study="tuning"`, those that chose.
+    They are the runs at the rates that were chosen or, with `runs="tuning"`, those that chose.
+    Raises `ConfigError` for a technique that has no study.
     """
     frames = []
     for name in names:
-        found = STUDIES[f"{name}_1024_{study}"]
+        found = study(f"{name}_1024_{runs}")
         frame, short = found.recorded().table(), TECHNIQUES[name]["short"]
         strengths = [f"{short} {label(value)}".strip() for value in frame[found.swept]]
         frames.append(frame.assign(technique=strengths if len(found.values) > 1 else short))

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fmnist_lab import facts
+from fmnist_lab.config import ConfigError
 from fmnist_lab.runs.runs import Runs
 from fmnist_lab.sweeps.studies import STUDIES, TECHNIQUES
 
@@ -59,6 +60,11 @@ def test_the_more_techniques_are_tried_the_more_a_gain_must_show(frame, made_up_
 def test_a_seed_that_only_one_side_has_is_left_out(frame):
     fewer = frame[(frame["technique"] != "SGD") | (frame["seed"] < 3)]
     assert facts.gains(fewer)["seeds"].to_dict() == {"dropout 0.2": 5, "SGD": 3}
+
+
+def test_a_technique_without_a_study_is_named_in_a_sentence():
+    with pytest.raises(ConfigError, match=r"^there is no study 'dropuot_1024_retuned': did you "):
+        facts.techniques(["plain", "dropuot"])
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
