@@ -8,7 +8,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -180,7 +180,8 @@ def faults(run: Run) -> Iterator[str]:
         if not isinstance(values, dict) or not values.keys() <= set(METRICS):
             yield f"{name} must have exactly the entries {', '.join(METRICS)}."
         else:
-            yield from (f"{name} {fault}" for fault in _out_of_range(values.items()))
+            single = {metric: [value] for metric, value in values.items()}
+            yield from (f"{name} {fault}" for fault in _out_of_range(single))
     history = run.history if isinstance(run.history, dict) else {}
     lists = list(history.values())
     most = run.config.epochs
@@ -193,8 +194,7 @@ def faults(run: Run) -> Iterator[str]:
     ):
         yield f"its schedule was broken off: it has {run.epochs} epochs of {most}."
     else:
-        every = ((name, value) for name, values in history.items() for value in values)
-        yield from (f"history of {fault}" for fault in _out_of_range(every))
+        yield from (f"history of {fault}" for fault in _out_of_range(history))
         if type(run.best_epoch) is not int or not 0 <= run.best_epoch <= run.epochs:
             yield f"best_epoch is {shown(run.best_epoch)}; it must be from 0 to {run.epochs}."
     if run.stopped_by not in ENDINGS:
@@ -209,13 +209,14 @@ def faults(run: Run) -> Iterator[str]:
         yield f"one of {', '.join(PARTS)} is not text."
 
 
-def _out_of_range(values: Iterable[tuple[str, Any]]) -> Iterator[str]:
+def _out_of_range(lists: Mapping[str, Iterable[Any]]) -> Iterator[str]:
     """Yield a sentence for each value that is not in its metric's range, or None."""
-    for name, value in values:
+    for name, values in lists.items():
         high = 1.0 if name.endswith("accuracy") else math.inf
-        if value is not None and not (type(value) in (int, float) and 0 <= value <= high):
-            limits = "a fraction" if high == 1 else "a number of at least 0"
-            yield f"{name} is {shown(value)}; it must be {limits}."
+        limits = "a fraction" if high == 1 else "a number of at least 0"
+        for value in values:
+            if value is not None and not (type(value) in (int, float) and 0 <= value <= high):
+                yield f"{name} is {shown(value)}; it must be {limits}."
 
 
 def pack(values: np.ndarray) -> str:

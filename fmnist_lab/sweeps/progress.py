@@ -15,6 +15,8 @@ from tqdm.std import tqdm as text_bar
 
 from fmnist_lab.config import TECHNIQUES, VALIDATION_SIZE, Config, scientific, written
 from fmnist_lab.notebook import watched
+from fmnist_lab.training import environment
+from fmnist_lab.training.layers import multiply
 from fmnist_lab.training.shapes import parameter_count
 
 # What a step costs besides its arithmetic, measured for 1 x 128 at batch 1 on one idle core.
@@ -80,23 +82,17 @@ def arithmetic(config: Config) -> float:
 
 @cache
 def speed(device: str, precision: str = "float32") -> float:
-    """Return a device's floating-point operations per second, measured with one matrix product.
-
-    A processor without fast bfloat16 is slow here already, before a run in it starts.
-    """
+    """Return a device's floating-point operations per second, measured with one matrix product."""
     size = 512 if device == "cpu" else 4096
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # an estimate is of one core
-    try:
+    with environment.threads(Config()):  # on one core, as an estimate is
         a = torch.rand(size, size, device=device, dtype=getattr(torch, precision))
-        torch.mm(a, a)
+        compute = multiply(torch.mm, a, a, out=torch.empty_like(a))
+        compute()
         started = time.perf_counter()
         for _ in range(5):
-            product = torch.mm(a, a)
+            product = compute()
         product[0, 0].item()  # wait for the device
         return 5 * 2 * size**3 / (time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def estimate(config: Config, speeds: Mapping[str, float]) -> float:

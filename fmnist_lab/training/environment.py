@@ -25,9 +25,8 @@ from .shapes import parameter_count
 # each other longer than they compute (measured: 1 x 128 slows down, 2 x 512 at batch 256 gains).
 THREADED_STEP = 1e9  # floating-point operations
 
-# Instructions for bfloat16 products. A processor that a record names without more has them, as far
-# as the times of published runs, and training them again, can tell.
-BFLOAT16 = "avx512_bf16"
+BFLOAT16 = "avx512_bf16"  # instructions for bfloat16 products
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @contextmanager
@@ -86,17 +85,21 @@ def name(device: torch.device | str, threads: int) -> str:
 
 
 @cache
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name and, if it lacks `BFLOAT16`, say so.
+def processor(cpuinfo: Path = CPUINFO) -> str:
+    """Return the processor's name and, unless it is known to have `BFLOAT16`, say so.
 
-    A virtual machine may give several generations one name, "AMD EPYC"; those without it round
-    differently, and are many times slower in bfloat16 than in single precision.
+    A virtual machine may give several generations one name, "AMD EPYC"; they round differently.
     """
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     name = said.get("model name") or platform.processor() or platform.machine()
-    lacking = "flags" in said and BFLOAT16 not in said["flags"].split()
-    return f"{name} without {BFLOAT16}" if lacking else name
+    return name if has_bfloat16(cpuinfo) else f"{name} without {BFLOAT16}"
+
+
+@cache
+def has_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
+    """Return whether the processor is known to have `BFLOAT16`: Linux says so of x86 alone."""
+    return cpuinfo.exists() and BFLOAT16 in cpuinfo.read_text().split()
 
 
 @cache

@@ -20,6 +20,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .environment import has_bfloat16
+
 Operations = Iterator[Callable[[], object]]
 
 
@@ -27,6 +29,17 @@ def run(operations: Iterable[Callable[[], object]]) -> None:
     """Run the operations one after the other."""
     for operation in operations:
         operation()
+
+
+def multiply(product: Callable[..., Tensor], *factors: Tensor, out: Tensor) -> Callable[[], Tensor]:
+    """Return the operation that fills `out` with a product.
+
+    A processor without instructions for bfloat16 products multiplies the same numbers in single
+    precision and rounds the sums; PyTorch's own way takes up to 80 times as long there.
+    """
+    if out.dtype == torch.bfloat16 and out.device.type == "cpu" and not has_bfloat16():
+        return lambda: out.copy_(product(*(factor.float() for factor in factors)))
+    return partial(product, *factors, out=out)
 
 
 @dataclass(frozen=True)
@@ -67,16 +80,16 @@ class Linear:
 
     def forward(self) -> Operations:
         biases, images = self.biases.unsqueeze(2), self.inputs.values
-        yield partial(torch.baddbmm, biases, self.weights, images, out=self.outputs.values)
+        yield multiply(torch.baddbmm, biases, self.weights, images, out=self.outputs.values)
 
     def backward(self, *gradients: Tensor) -> Operations:
         (weights, biases), delta, below = gradients, self.outputs.delta, self.inputs.delta
         # For one image, a column times a row: broadcasting takes half as long as a matrix product.
         product = torch.mul if delta.shape[2] == 1 else torch.bmm
-        yield partial(product, delta, self.inputs.values.mT, out=weights)
+        yield multiply(product, delta, self.inputs.values.mT, out=weights)
         yield partial(torch.sum, delta, 2, dtype=biases.dtype, out=biases)
         if below.numel():
-            yield partial(torch.bmm, self.weights.mT, delta, out=below)
+            yield multiply(torch.bmm, self.weights.mT, delta, out=below)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from .steps import Training
 
 # Bytes per parameter while a run that keeps its weights is written: their text, four times.
 WRITTEN = 20
+# Bytes per number of a bfloat16 product's factors and result where they are computed wider.
+WIDENED = 4
 # Bytes per weight of a hidden matrix while Muon computes its step: five numbers.
 TURNED = 20
 
@@ -55,7 +57,9 @@ def held(config: Config, members: int) -> tuple[int, int]:
 def passing(config: Config) -> int:
     """Return the bytes that each member takes for a while, such as when its epochs are scored."""
     turned = TURNED * config.width**2 if config.optimizer == "muon" else 0
-    return SCORED * (config.train_size + VALIDATION_SIZE) + turned
+    features, images = max(INPUT_DIM, config.width), max(CHUNK, config.batch_size)
+    largest = features * (features + 2 * images) if config.precision == "bfloat16" else 0
+    return SCORED * (config.train_size + VALIDATION_SIZE) + turned + WIDENED * largest
 
 
 def nbytes(tensors: Iterable[Tensor]) -> int:

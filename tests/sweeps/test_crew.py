@@ -117,10 +117,6 @@ def test_seeds_are_stacked_where_every_worker_has_a_gpu():
 
 # --- What there is room for
 
-takes_minutes = pytest.mark.skipif(
-    environment.processor().endswith(f"without {environment.BFLOAT16}"),
-    reason=f"takes minutes on {environment.processor()}",
-)
 PEAK = """
 import sys
 from benchmarks.work import peak_bytes
@@ -141,7 +137,7 @@ def settings(config):
 @pytest.mark.slow
 @pytest.mark.endurance("What does not fit is said before it starts")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=takes_minutes)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_needs_about_the_memory_that_is_foreseen(precision, home, trial):
     short: dict[str, Any] = {"epochs": 1, "train_size": 500, "batch_size": 500}
     small = Config(width=8, **short)

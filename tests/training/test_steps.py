@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fmnist_lab.config import LOSS_NAMES, Config
+from fmnist_lab.training import layers
 from fmnist_lab.training.layers import Linear, Signal
 from fmnist_lab.training.losses import LOSSES
 from fmnist_lab.training.model import initial_network, network_of
@@ -122,9 +123,11 @@ def test_steps_equal_autograds_at_any_batch_size(data, batch_size):
     assert_same_parameters(plain, stacked, tolerance=1e-10)
 
 
+@pytest.mark.parametrize("instructions", [True, False], ids=["as PyTorch", "in single precision"])
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("depth", [0, 1, 3])
-def test_a_step_in_bfloat16_is_that_of_autocast(data, loss, depth):
+def test_a_step_in_bfloat16_is_that_of_autocast(data, loss, depth, instructions, monkeypatch):
+    monkeypatch.setattr(layers, "has_bfloat16", lambda: instructions)
     expected, gradients = step_of_autocast(data, depth, 64, loss, seed=7)
     logits, found, _ = step_in_bfloat16(data, depth, 64, loss, seed=7)
     assert logits.dtype == torch.float32
