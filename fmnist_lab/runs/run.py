@@ -185,13 +185,12 @@ def faults(run: Run) -> Iterator[str]:
     history = run.history if isinstance(run.history, dict) else {}
     lists = list(history.values())
     most = run.config.epochs
+    may_stop = run.config.schedule == "constant" or run.stopped_by == "divergence"
     if set(history) != set(HISTORY) or not all(isinstance(values, list) for values in lists):
         yield f"its history must have exactly the lists {', '.join(HISTORY)}."
     elif {len(values) for values in lists} != {run.epochs} or run.epochs > most:
         yield f"its history's lists differ in length, or have more than {most} numbers."
-    elif (
-        run.config.schedule != "constant" and run.epochs != most and run.stopped_by != "divergence"
-    ):
+    elif run.epochs != most and not may_stop:
         yield f"its schedule was broken off: it has {run.epochs} epochs of {most}."
     else:
         yield from (f"history of {fault}" for fault in _out_of_range(history))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fmnist_lab.config import VALIDATION_SIZE, Config
 
+from .environment import has_bfloat16
 from .evaluation import CHUNK, SCORED, Chunk
 from .model import empty_network, techniques
 from .shapes import INPUT_DIM, OUTPUT_DIM, parameter_count
@@ -57,9 +58,10 @@ def held(config: Config, members: int) -> tuple[int, int]:
 def passing(config: Config) -> int:
     """Return the bytes that each member takes for a while, such as when its epochs are scored."""
     turned = TURNED * config.width**2 if config.optimizer == "muon" else 0
-    features, images = max(INPUT_DIM, config.width), max(CHUNK, config.batch_size)
-    largest = features * (features + 2 * images) if config.precision == "bfloat16" else 0
-    return SCORED * (config.train_size + VALIDATION_SIZE) + turned + WIDENED * largest
+    inputs, images = max(INPUT_DIM, config.width), max(CHUNK, config.batch_size)
+    largest = inputs * config.width + (inputs + config.width) * images
+    widened = WIDENED * largest if config.precision == "bfloat16" and not has_bfloat16() else 0
+    return SCORED * (config.train_size + VALIDATION_SIZE) + turned + widened
 
 
 def nbytes(tensors: Iterable[Tensor]) -> int:
