@@ -78,9 +78,7 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(command=run_studies)
 
     expect = commands.add_parser("expect", help="say where an accuracy falls among single runs")
-    expect.add_argument(
-        "name", metavar="SETTING", nargs="?", help="which; without it, they are listed"
-    )
+    expect.add_argument("name", metavar="SETTING", nargs="?", help="which; without it, a list")
     expect.add_argument("accuracy", type=number, nargs="?", help="yours, in per cent")
     expect.add_argument("--images", default="test", help="test, validation or train")
     expect.set_defaults(command=show_expected)
@@ -93,9 +91,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--to", dest="folder", metavar="FOLDER", type=folder, default=records.PUBLISHED
     )
-    export.add_argument(
-        "--newer", action="store_true", help="given runs replace those they contradict"
-    )
+    export.add_argument("--newer", action="store_true", help="given runs replace contrary ones")
     export.set_defaults(command=export_runs)
     return top
 
@@ -126,9 +122,8 @@ def show_expected(name: str | None, accuracy: object, images: str) -> None:
     from fmnist_lab.facts.expected import everything, expected  # here, as it takes seconds
 
     for one in everything() if name is None else [expected(name, images)]:
-        print(
-            f"{one.name} ({one.images}): {one.range}" if accuracy is None else one.place(accuracy)
-        )
+        listed = f"{one.name} ({one.images}): {one.range}"
+        print(listed if accuracy is None else one.place(accuracy))
 
 
 def run_studies(

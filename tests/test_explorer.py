@@ -1,23 +1,24 @@
 """The explorer: what its page loads, and what a reader does with it in a browser."""
 
 import gzip
-import itertools
 import json
 import re
 
 import explorer_data
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
-from fmnist_lab.config import STREAM_SEEDS, TECHNIQUES, Config
+from fmnist_lab.config import STREAM_SEEDS, Config
 from fmnist_lab.facts import explorer
 from fmnist_lab.runs.records import read_published
 from fmnist_lab.sweeps.studies import study
 from fmnist_lab.verdicts import mean_interval, paired_difference
 from tests.built import ROOT
+from tests.node import in_node
 
 
 def accuracies(loss: str) -> pd.Series:
@@ -32,28 +33,48 @@ def sent() -> str:
 
 
 def test_the_explorer_gets_every_published_run_once(sent):
-    """Without those that cross a seed's streams, and those with a technique: it names neither."""
+    """Without those that cross a seed's streams, which no field of it names."""
     sent = json.loads(sent)
-    left_out = {*STREAM_SEEDS, *TECHNIQUES}
-    own = [r for r in read_published().values() if not left_out & r.config.identity().keys()]
+    runs = read_published().values()
+    own = [run for run in runs if not {*STREAM_SEEDS} & run.config.identity().keys()]
     assert sum(len(setting["runs"]) for setting in sent["settings"]) == len(own)
     assert len({tuple(setting["values"]) for setting in sent["settings"]}) == len(sent["settings"])
 
 
-def test_its_differences_and_intervals_are_the_packages(sent):
-    sent = json.loads(sent)
-    place = {tuple(setting["values"]): n for n, setting in enumerate(sent["settings"])}
-    rest = ("1", "128", "256", "2.05e-4", "float32")
-    for names in itertools.combinations(study("loss").values, 2):
-        a, b = sorted(place[loss, *rest] for loss in names)
-        first, second = (accuracies(sent["settings"][n]["values"][0]) for n in (a, b))
-        found = paired_difference(second, first)
-        wanted = [found.n, *(round(1e4 * x) for x in (found.estimate, found.low, found.high))]
-        assert sent["pairs"][b][a] == wanted
-    mean = mean_interval(first)
-    assert sent["settings"][a]["mean"] == [
-        round(1e4 * x) for x in (mean.estimate, mean.low, mean.high)
-    ]
+@pytest.mark.parametrize(
+    ("changed", "technique"),
+    [
+        ({}, "none"),
+        ({"dropout": 0.3}, "dropout 0.3"),
+        ({"batch_norm": "on"}, "batch norm on"),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, "optimizer adamw and weight decay 0.1"),
+    ],
+)
+def test_a_technique_is_named_by_what_it_changes(changed, technique, made_up_run):
+    (setting,) = explorer.settings([made_up_run(Config(depth=2, **changed))])
+    assert setting == ("cross_entropy", 2, 128, 256, 2.05e-4, "float32", technique)
+
+
+@given(st.lists(st.tuples(st.integers(3, 40), st.integers(0, 2**32 - 1)), min_size=20, max_size=20))
+@settings(max_examples=8)
+def test_its_differences_are_the_packages(cases):
+    draws = [np.random.default_rng(seed).random((2, seeds)) for seeds, seed in cases]
+    pairs = [([*a, 0.5], [None, *b[1:]]) for a, b in draws]  # neither has all seeds
+    told = in_node("explorer/paired.js", "it.paired(...one)", [[*map(runs, p)] for p in pairs])
+    for pair, said in zip(pairs, told, strict=True):
+        a, b = (pd.Series(values, dtype=float).dropna() for values in pair)
+        if a.index.intersection(b.index).size < 3:
+            assert said is None
+            continue
+        found = paired_difference(b, a)
+        limits = [100 * x for x in (found.estimate, found.low, found.high)]
+        assert [said["mean"], said["low"], said["high"]] == pytest.approx(limits, abs=1e-9)
+        assert said["n"] == found.n
+
+
+def runs(accuracies):
+    """Runs as the page knows them, in per cent."""
+    return [{"seed": n, "accuracy": x and 100 * x} for n, x in enumerate(accuracies)]
 
 
 @given(st.lists(st.none() | st.floats(0, 9), max_size=9))
@@ -71,7 +92,6 @@ def test_what_cannot_be_told_is_not_sent(made_up_run):
     runs += [made_up_run(Config(seed=0, epochs=3))]  # no published setting: trained otherwise
     sent = json.loads(explorer_data.payload(runs))
     assert [setting["mean"] for setting in sent["settings"]] == [[5050, None, None], [None] * 3]
-    assert sent["pairs"] == [[], [None]]
 
 
 def test_the_runs_take_less_than_300_kb_on_the_way(sent):
@@ -85,7 +105,7 @@ def test_a_chapters_link_to_the_explorer_names_published_settings(path, sent):
         for chosen in link.split("&"):
             side, _, setting = chosen.partition("=")
             assert side in {"a", "b"}
-            assert setting in published
+            assert f"{setting},none" in published
 
 
 def shown(page: Page) -> str:
@@ -122,8 +142,8 @@ def test_a_view_can_be_reached_by_keyboard_and_opens_as_sent(page, browser, addr
     page.locator("[name=metric]").select_option("validation_loss")
     told, url = shown(page), page.url
     assert url.endswith(
-        "#a=cross_entropy,1,128,256,2.05e-4,float32"
-        "&b=cross_entropy,1,128,128,2.05e-4,float32&curve=validation_loss"
+        "#a=cross_entropy,1,128,256,2.05e-4,float32,none"
+        "&b=cross_entropy,1,128,128,2.05e-4,float32,none&curve=validation_loss"
     )
     other = browser.new_page()
     other.goto(url)
@@ -139,7 +159,7 @@ def test_a_value_that_no_run_has_with_the_rest_is_marked_and_what_else_changes_i
 ):
     published = {tuple(setting["values"]) for setting in json.loads(sent)["settings"]}
     page.goto(f"{address}/explorer.html")
-    start = ["cross_entropy", "1", "128", "256", "2.05e-4", "float32"]
+    start = ["cross_entropy", "1", "128", "256", "2.05e-4", "float32", "none"]
     kept = page.locator("[name=a-width] > option").all()  # those with the rest as it is
     marked = page.locator("[name=a-width] optgroup option").all()
     for options, there in ((kept, True), (marked, False)):
@@ -164,6 +184,22 @@ def test_a_value_that_no_run_has_with_the_rest_is_marked_and_what_else_changes_i
 
 
 @pytest.mark.browser
+def test_a_technique_is_compared_and_an_address_without_one_still_opens(page, address):
+    old = "cross_entropy,2,1024,256,5.62e-4,bfloat16"
+    page.goto(f"{address}/explorer.html#a={old}&b={old}")
+    expect(page.locator(".note")).to_be_empty()
+    page.locator("[name=b-technique]").select_option("dropout 0.3")
+    frame = study("regularisation").recorded().table()
+    by_seed = frame.pivot(index="seed", columns="dropout", values="validation_accuracy")
+    estimate = 100 * (by_seed[0.3] - by_seed[0.0]).mean()
+    expect(page.locator(".difference")).to_contain_text("B minus A")
+    assert shown(page).startswith(f"B minus A: {estimate:+.2f} points")
+    page.reload()
+    expect(page.locator("[name=b-technique]")).to_have_value("dropout 0.3")
+    expect(page.locator("[name=a-technique]")).to_have_value("none")
+
+
+@pytest.mark.browser
 def test_back_undoes_the_last_choice(page, address):
     page.goto(f"{address}/explorer.html")
     batch = page.locator("[name=b-batch_size]")
@@ -182,24 +218,24 @@ def test_back_undoes_the_last_choice(page, address):
 @pytest.mark.browser
 def test_an_address_is_answered_with_all_of_its_faults(page, address):
     page.goto(
-        f"{address}/explorer.html#a=hinge,1,2,256,2.05e-4,float32&b=mse,1"
+        f"{address}/explorer.html#a=hinge,1,2,256,2.05e-4,float32,none&b=mse,1"
         "&curve=validation_acuracy&c=mse"
     )
     note = page.locator(".note")
     for fault in (
         (
-            "Setting A is “hinge,1,2,256,2.05e-4,float32”: no run has loss “hinge” and no run has "
-            "width “2”."
+            "Setting A is “hinge,1,2,256,2.05e-4,float32,none”: no run has loss “hinge” and "
+            "no run has width “2”."
         ),
         (
-            "Setting B is “mse,1”: it must be 6 values, loss, depth, width, batch size, "
-            "learning rate and precision."
+            "Setting B is “mse,1”: it must be 7 values, loss, depth, width, batch size, "
+            "learning rate, precision and technique."
         ),
         "The curve is “validation_acuracy”; it must be one of validation_accuracy, ",
         "The address names “c”; it can name a, b and curve.",
     ):
         expect(note).to_contain_text(fault)
-    page.goto(f"{address}/explorer.html#a=mae,4,128,1,5e-2,float32")
+    page.goto(f"{address}/explorer.html#a=mae,4,128,1,5e-2,float32,none")
     page.reload()
     expect(note).to_contain_text("each value was run, but not all of them together")
 
@@ -252,7 +288,7 @@ def test_the_table_of_all_settings_sorts_filters_and_has_room(page, address):
         page.keyboard.press("Enter")
         head = page.locator("th", has=accuracy)
         expect(head).to_have_attribute("aria-sort", direction)
-        found = [float(text) for text in rows.locator("td:nth-child(8)").all_inner_texts()]
+        found = [float(text) for text in rows.locator("td:nth-child(9)").all_inner_texts()]
         assert found == sorted(found, reverse=turn < 0)
 
 

@@ -71,10 +71,11 @@ def endings() -> Iterator[tuple[str, str, dict[str, list[float]]]]:
         yield name, recipe["title"], {i: [end[f"{i}_accuracy"] for end in last] for i in told}
     for setting, runs in settings(read_published().values()).items():
         if len(runs) >= ENOUGH:
-            loss, depth, width, batch, rate, precision = map(label, setting)
-            title = f"{depth} × {width}, {loss}, batch {batch}, rate {rate}, {precision}"
+            loss, depth, width, batch, rate, precision, technique = map(label, setting)
+            more = f", {technique}" * (technique != "none")
+            title = f"{depth} × {width}, {loss}, batch {batch}, rate {rate}, {precision}{more}"
             best = {i: [run.best.get(f"{i}_accuracy") or CHANCE for run in runs] for i in IMAGES}
-            yield ",".join(map(written, setting)), title, best
+            yield ",".join(map(written, setting)).removesuffix(",none"), title, best
 
 
 @cache

@@ -7,21 +7,27 @@ from typing import Any
 
 import pandas as pd
 
+from fmnist_lab.config import TECHNIQUES, written
 from fmnist_lab.pictures.style import label
 from fmnist_lab.runs.run import Run
 
-FIELDS = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
+PLAIN = ("loss", "depth", "width", "batch_size", "learning_rate", "precision")
+FIELDS = (*PLAIN, "technique")
 
 
 def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
     """Return runs by the values of `FIELDS`, in rising order of seeds.
 
-    Runs in which another hyperparameter is not at its default are left out.
+    A technique is "none" or what is not at its default, as in "dropout 0.3". Runs in which any
+    other hyperparameter is not at its default are left out.
     """
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.config.seed):
-        if run.config.identity().keys() <= {*FIELDS, "seed"}:
-            setting = tuple(getattr(run.config, name) for name in FIELDS)
+        changed = run.config.identity()
+        if changed.keys() <= {*PLAIN, *TECHNIQUES, "seed"}:
+            named = [f"{n} {written(changed[n])}" for n in TECHNIQUES if n in changed]
+            technique = " and ".join(named).replace("_", " ") or "none"
+            setting = (*(getattr(run.config, name) for name in PLAIN), technique)
             found.setdefault(setting, []).append(run)
     return dict(sorted(found.items()))
 

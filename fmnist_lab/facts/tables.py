@@ -159,14 +159,12 @@ def undecided(found: Mapping[str, Judgement]) -> pd.DataFrame:
         for how, answer in item.answers.items():
             if answer.name != "inconclusive":
                 continue
-            needed, look = answer.seeds_needed, "–"
+            needed, look = answer.seeds_needed, "none fixed" if how == "as claimed" else "–"
             if how == "as claimed" and item.second_look:
                 look = badge(item.second_look.name)
             elif how == "as claimed" and item.claim.second_look:
                 seeds = len(STUDIES[SECOND_LOOKS[item.claim.parts[0].arms[0].study]].seeds)
                 look = f"not run: {seeds} fresh seeds, about {hours(answer, seeds):,.1f} hours"
-            elif how == "as claimed":
-                look = "none fixed"
             row = {
                 "verdict": how,
                 "seeds now": answer.decisive.verdict.n,

@@ -1,20 +1,20 @@
-/** The explorer: two published settings side by side. It draws; every statistic is in runs.json. */
+/** The explorer: two published settings side by side. */
 
 import { curves, ticks } from "../trainer/chart.js";
+import { paired } from "./paired.js";
 
 /**
  * @typedef {{seed: number, accuracy: number | null, gap: number | null, best: number,
  *   epochs: number, ended: string, curves: (number | null)[][]}} Run
  * @typedef {{values: string[], shown: string[], mean: (number | null)[], runs: Run[]}} Setting
- * @typedef {{fields: string[], curves: string[], settings: Setting[],
- *   pairs: (number[] | null)[][]}} Published
+ * @typedef {{fields: string[], curves: string[], settings: Setting[]}} Published
  */
 
 const DRAWN = 1000;
 const SIDES = /** @type {const} */ (["a", "b"]);
 const START = {
-  a: "cross_entropy,1,128,256,2.05e-4,float32",
-  b: "mse,1,128,256,2.05e-4,float32",
+  a: "cross_entropy,1,128,256,2.05e-4,float32,none",
+  b: "mse,1,128,256,2.05e-4,float32,none",
 };
 /** @type {Record<string, string>} */
 const CURVES = {
@@ -228,7 +228,8 @@ class Explorer {
     const faults = [];
     for (const side of SIDES) {
       const wanted = given.get(side) ?? START[side];
-      const found = settings.findIndex(({ values }) => values.join() === wanted);
+      const plain = `${wanted},none`; // addresses of old name no technique
+      const found = settings.findIndex(({ values }) => [wanted, plain].includes(values.join()));
       const start = settings.findIndex(({ values }) => values.join() === START[side]);
       this.chosen[side] = found < 0 ? Math.max(0, start) : found;
       if (found < 0) faults.push(`Setting ${side.toUpperCase()} is “${wanted}”: ${wrong(fields, settings, wanted)}.`);
@@ -252,13 +253,12 @@ class Explorer {
   difference() {
     const { a, b } = this.chosen;
     if (a === b) return "A and B are the same setting: choose another value for one of them.";
-    const found = this.published.pairs[Math.max(a, b)][Math.min(a, b)];
+    const { settings } = this.published;
+    const found = paired(settings[a].runs, settings[b].runs);
     if (!found) return "A and B share fewer than three seeds: no difference can be told from luck.";
-    const [seeds, ...values] = found;
-    const turned = a < b ? values : [-values[0], -values[2], -values[1]];
-    const [middle, low, high] = turned.map(signed);
+    const [middle, low, high] = [found.mean, found.low, found.high].map(signed);
     return `B minus A: ${middle} points of validation accuracy, seed by seed
-      (95 % interval ${low} to ${high}, ${seeds} seeds).`;
+      (95 % interval ${low} to ${high}, ${found.n} seeds).`;
   }
 
   show() {
