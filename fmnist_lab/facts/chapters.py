@@ -23,6 +23,7 @@ from fmnist_lab.verdicts.statistics import MATERIAL, luckiest
 
 from .common import NAN, Facts, mean, of_runs, ranks
 from .equivalences import again, device_facts
+from .explorer import settings
 
 
 def depth(runs: Runs) -> Facts:
@@ -184,8 +185,7 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         return 100 * there.set_index("seed")["validation_accuracy"]
 
     frame = Runs(read_published().values()).table()
-    settings = ["loss", "depth", "width", "batch_size", "learning_rate", "precision"]
-    seeds = frame.groupby(settings).size()
+    seeds = [len(group) for group in settings(read_published().values()).values()]
     both = [(key, i.as_run, i.as_claimed) for key, i in found.items() if i.as_run and i.as_claimed]
     weak = [f"{key} {how}" for key, i in found.items() for how in i.answers if fragile(i, how)]
     settled = [(key, a.name, b.name) for key, a, b in both if "not run yet" not in (a.name, b.name)]
@@ -210,7 +210,7 @@ def findings(found: Mapping[str, Judgement]) -> Facts:
         "fragile": listed(weak),
         "runs": f"{len(frame):,}",
         "settings": len(seeds),
-        "fewest": int(seeds.min()),
+        "fewest": min(seeds),
         "hold": names.count("supported") + names.count("supported but size open"),
         "fail": names.count("not supported"),
         "distance": float(wide.mean() - narrow.mean()),
