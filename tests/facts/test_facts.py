@@ -234,9 +234,10 @@ def named(page: str) -> set[str]:
 def computed_there(page: str) -> set[str]:
     """Return the names under which a page's own cells keep what they compute for its text."""
     if page == "intro":
-        return set()
-    cells = nbformat.read(BOOK / f"{page}.ipynb", as_version=4).cells
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        code = (BOOK / "intro.md").read_text()
+    else:
+        cells = nbformat.read(BOOK / f"{page}.ipynb", as_version=4).cells
+        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     kept = "\n".join(re.findall(r"\bknown\b.*", code))
     return set(re.findall(r'"(\w+)"', kept))
 
