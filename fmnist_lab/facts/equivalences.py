@@ -65,7 +65,7 @@ def precision() -> pd.DataFrame:
     for each in (each for each in STUDIES.values() if each.swept == "precision"):
         frame = each.recorded().table()
         accuracy = frame.pivot(index="seed", columns="precision", values="validation_accuracy")
-        names.append(f"{each.base.depth} × {each.base.width:,}")
+        names.append(setting(each.base))
         pairs.append(accuracy[["bfloat16", "float32"]].dropna())
     return compared(names, pairs, 0.9, "network")
 
@@ -111,7 +111,8 @@ def device_facts(found: pd.DataFrame) -> Facts:
 
 def setting(config: Config) -> str:
     """Return a setting in words: network, rate, and any unusual loss or precision."""
-    words = [f"{config.depth} × {config.width:,}", label(config.learning_rate)]
+    size = f"{config.depth} × {config.width:,}" if config.depth else "softmax regression"
+    words = [size, label(config.learning_rate)]
     usual = Config()
     words += [label(config.loss)] * (config.loss != usual.loss)
     return ", ".join(words + [config.precision] * (config.precision != usual.precision))

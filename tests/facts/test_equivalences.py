@@ -136,7 +136,7 @@ def test_precision_is_judged_by_two_one_sided_tests_of_paired_seeds(made_up_run,
         for config in study.configs():
             shift = 0.001 * (config.precision == "bfloat16") * (-1) ** config.seed
             records.save(made_up_run(config, accuracy=0.88 + 0.001 * config.seed + shift))
-    found = equivalences.precision().loc["2 × 512"]
+    found = equivalences.precision().loc["2 × 512, 2.05e-4"]
     assert (found["seeds"], found["mean"]) == (10, pytest.approx(0))
     differences = np.array([0.1, -0.1] * 5)
     assert found["differences"] == pytest.approx(list(differences))

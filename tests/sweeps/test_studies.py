@@ -115,6 +115,16 @@ def test_the_studies_of_precision_differ_in_nothing_else():
         assert one.learning_rate == 2.05e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "study"),
+    [("softmax", "depth_retuned"), ("2x128", "width_retuned"), ("2x1024", "plain_1024_retuned")],
+)
+def test_precision_is_studied_at_rates_that_runs_in_bfloat16_got(name, study):
+    one, other = STUDIES[f"precision_{name}_own"].settings()
+    assert replace(one, precision="bfloat16") == other
+    assert other in STUDIES[study].settings()
+
+
 @pytest.mark.parametrize("name", studies.TECHNIQUES)
 def test_a_technique_is_tried_on_2_by_1024_and_changes_nothing_else(name):
     tuning, tuned = STUDIES[f"{name}_1024_tuning"], STUDIES[f"{name}_1024_retuned"]
