@@ -22,11 +22,14 @@ def teller(known: Facts) -> Callable[[str], Any]:
     """Return a function that shows a page's text as Markdown, with the facts it names filled in.
 
     A fact is named {name} or {name:format}, a part of it {name[key]}. Facts that the dict gets
-    later count too.
+    later count too. A number below zero gets a minus sign, not a hyphen.
     """
     from IPython.display import Markdown  # only notebooks have it
 
-    return lambda text: Markdown(FIELD.sub(lambda field: field[0].format(**known), text))
+    def fill(field: re.Match[str]) -> str:
+        return re.sub(r"^-(?=\d)", "−", field[0].format(**known))
+
+    return lambda text: Markdown(FIELD.sub(fill, text))
 
 
 def framed(rows: Iterable[tuple[str, Mapping[str, Any]]], corner: str) -> pd.DataFrame:

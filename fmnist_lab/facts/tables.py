@@ -56,7 +56,6 @@ def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
     or a dash if none does. There are seconds only if one kind of device trained all runs.
     """
     runs, rows = list(runs), {}
-    devices = {run.device for run in runs}
     for value, group in grouped(runs, by).items():
         there = [r for r in group if max(curve(r, "validation_accuracy"), default=0.0) >= target]
         epochs = [epochs_to(run, target) for run in there]
@@ -67,7 +66,7 @@ def reached(runs: Iterable[Run], by: str, target: float) -> pd.DataFrame:
             "epochs": f"{np.mean(epochs):.1f}" if there else "–",
             "steps": f"{np.mean(steps):,.0f}" if there else "–",
         }
-        if len(devices) == 1:
+        if len({run.device for run in runs}) == 1:
             times = [n * run.seconds / run.epochs for n, run in zip(epochs, there, strict=True)]
             row[f"seconds on {runs[0].device}"] = f"{np.mean(times):,.1f}" if there else "–"
         rows[label(value)] = row
@@ -141,8 +140,7 @@ def other_images(found: Mapping[str, Judgement] | None = None) -> pd.DataFrame:
         here = Interval(ours.estimate, ours.low, ours.high, ours.n, math.nan, CONFIDENCE)
         both = here, for_other_images(here, ratio)
         limits = [show_limits(each.low, each.high, ours.unit) for each in both]
-        outside = [each.low > ours.null or each.high < ours.null for each in both]
-        beyond = ["yes" if there else "no" for there in outside]
+        beyond = ["yes" if i.low > ours.null or i.high < ours.null else "no" for i in both]
         rows[name] = {
             "for these images": limits[0],
             "beyond its limit": beyond[0],

@@ -209,6 +209,8 @@ def test_a_text_is_told_with_the_facts_it_names_and_its_formulas_as_they_are():
     assert tell("{times[1x128-b64][jax]:.2f} times").data == "2.50 times"
     known |= {"later": 3}
     assert tell("{later}").data == "3"
+    known |= {"low": -0.7, "day": "2026-11-28"}
+    assert tell("{low:+.2f} to {best} on {day}").data == "−0.70 to 5e-2 on 2026-11-28"
 
 
 # --- What pages name
