@@ -95,6 +95,23 @@ class SameMask(nn.Dropout):
         return signals * kept[0].T / (1 - self.p)
 
 
+def with_masks(network):
+    """The network with such layers in the place of its own dropout."""
+    for place, layer in enumerate(network.layers):
+        if isinstance(layer, nn.Dropout):
+            network.layers[place] = SameMask(layer.p)
+    return network
+
+
+def masks(network):
+    return [layer for layer in network.layers if isinstance(layer, SameMask)]
+
+
+def give_keys(network, keys):
+    for mask, own in zip(masks(network), keys, strict=False):
+        mask.key = own.int().view(1, 1, 1)
+
+
 def constant(optimizer):
     return LambdaLR(optimizer, lambda step: 1.0)
 
@@ -108,19 +125,14 @@ def trained_by_pytorch(
     """
     pixels, labels = data
     loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    network = start(config, seed).double()
-    for place, layer in enumerate(network.layers):
-        if isinstance(layer, nn.Dropout):
-            network.layers[place] = SameMask(layer.p)
-    masks = [layer for layer in network.layers if isinstance(layer, SameMask)]
+    network = with_masks(start(config, seed).double())
     optimizer = make(network.parameters(), lr=config.learning_rate)
     schedulers = [schedule(each) for each in getattr(optimizer, "optimizers", [optimizer])]
     epochs = zip(orders(seed), drawn_keys(seed), drawn_variants(config, seed), strict=True)
     for order, keys, chosen in epochs:
         parts = order.split(config.batch_size), keys, chosen.split(config.batch_size)
         for batch, key, variant in zip(*parts, strict=True):
-            for mask, own in zip(masks, key, strict=False):
-                mask.key = own.int().view(1, 1, 1)
+            give_keys(network, key)
             optimizer.zero_grad()
             pairs = zip(pixels[batch], variant.tolist(), strict=True)
             seen = torch.stack([by_torchvision(image, config, own) for image, own in pairs])
@@ -143,6 +155,30 @@ def assert_as_pytorchs(config, data, **options) -> None:
         expected = trained_by_pytorch(config, data, seed, **options)
         found = stack.select([member]).values
         torch.testing.assert_close(found, numbers(expected), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"dropout": 0.5, "input_dropout": 0.1}, {"batch_norm": "on"}, {"label_smoothing": 0.1}],
+    ids=str,
+)
+def test_gradients_in_bfloat16_are_those_of_autocast(settings: dict[str, Any], data):
+    config = replace(CONFIG, width=64, precision="bfloat16", train_size=32, **settings)
+    pixels, labels = data[0][:32].float(), data[1][:32]
+    network, keys = with_masks(start(config, 3)), drawn_keys(3)[0][:1]
+    give_keys(network, keys[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(pixels).float()
+    nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)(logits, labels).backward()
+    targets, rounded = nn.functional.one_hot(labels, 10).T.float(), pixels.bfloat16()
+    training = Training(Stack.of([start(config, 3)], rounded, targets), rounded, targets, config)
+    dropouts = len(masks(network))
+    list(training.epoch(torch.arange(32)[None], keys=keys[None, :, :dropouts]))
+    expected = [each.grad for each in network.parameters()]
+    largest = max(each.norm() for each in expected)
+    for part, other in zip(training.stack.parts(training.gradient), expected, strict=True):
+        # Batch normalisation takes away what the biases before it add: their gradients are noise.
+        assert (part[0] - other).norm() <= 0.03 * other.norm() + 0.001 * largest
 
 
 # --- Optimisers
