@@ -47,7 +47,7 @@ def test_the_explorer_gets_every_published_run_once(sent):
         ({}, "none"),
         ({"dropout": 0.3}, "dropout 0.3"),
         ({"batch_norm": "on"}, "batch norm on"),
-        ({"optimizer": "adamw", "weight_decay": 0.1}, "optimizer adamw and weight decay 0.1"),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, "adamw and weight decay 0.1"),
     ],
 )
 def test_a_technique_is_named_by_what_it_changes(changed, technique, made_up_run):

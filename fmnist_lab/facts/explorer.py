@@ -26,7 +26,7 @@ def settings(runs: Iterable[Run]) -> dict[tuple[Any, ...], list[Run]]:
         changed = run.config.identity()
         if changed.keys() <= {*PLAIN, *TECHNIQUES, "seed"}:
             named = [f"{n} {written(changed[n])}" for n in TECHNIQUES if n in changed]
-            technique = " and ".join(named).replace("_", " ") or "none"
+            technique = " and ".join(named).replace("_", " ").removeprefix("optimizer ") or "none"
             setting = (*(getattr(run.config, name) for name in PLAIN), technique)
             found.setdefault(setting, []).append(run)
     return dict(sorted(found.items()))
