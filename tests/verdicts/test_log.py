@@ -45,8 +45,8 @@ def test_an_entry_names_a_commit_of_its_day(entry):
 
 def test_a_box_says_when_its_verdict_changed_and_links_to_the_log(found):
     assert changed_on("C4") == ["2026-11-24", "2026-11-28"]
-    assert changed_on("L1") == []
+    assert changed_on("L2") == []
     assert "Changed: on 2026-11-24 and 2026-11-28" in repr(Box(found["C4"])).replace("\n  ", " ")
     assert 'href="method.html#log-of-verdicts"' in Box(found["C4"])._repr_html_()
-    assert "Changed" not in repr(Box(found["L1"]))
-    assert "log-of-verdicts" not in Box(found["L1"])._repr_html_()
+    assert "Changed" not in repr(Box(found["L2"]))
+    assert "log-of-verdicts" not in Box(found["L2"])._repr_html_()
