@@ -75,9 +75,9 @@ def test_the_numbers_stand_beside_the_why_and_not_in_it(made_up):
 def test_what_decides_nothing_is_named_in_its_row(made_up):
     cells = dict(rows(made_up))
     assert "<i>read otherwise: for every setting, the share is above zero:</i> …" in cells["C4"]
-    assert "<i>on test images, as run:</i> ?" in cells["L1"]
+    assert "<i>on test images, as run:</i> ?" in cells["L2"]
     assert "method.html#log-of-verdicts" in cells["C4"]
-    assert "method.html#log-of-verdicts" not in cells["L1"]
+    assert "method.html#log-of-verdicts" not in cells["L2"]
 
 
 def test_every_entry_of_the_log_has_a_row_and_a_line():
