@@ -129,7 +129,8 @@ class Tuning(Study):
         frame = Runs(chosen.values()).table()
         if frame.empty:
             return pd.DataFrame(columns=[self.swept, "learning_rate", "mean", "count"])
-        frame["validation_accuracy"] = frame["validation_accuracy"].fillna(0.0)
+        # In one order, or the last digits of equal means would differ.
+        frame = frame.fillna({"validation_accuracy": 0.0}).sort_values("seed")
         grouped = frame.groupby([self.swept, "learning_rate"])["validation_accuracy"]
         return grouped.agg(["mean", "count"]).reset_index()
 

@@ -23,6 +23,7 @@ from fmnist_lab.sweeps.tuning import (
     bracket,
 )
 from fmnist_lab.verdicts import evidence
+from tests.conftest import make_up_run
 
 TUNINGS = [study for study in STUDIES.values() if isinstance(study, Tuning)]
 
@@ -112,6 +113,21 @@ def test_a_rate_is_chosen_without_the_test_images(tuning, trial):
         assert tuning.chosen_rates(other) == chosen
         assert tuning.settings(other) == tuning.settings(runs)
     trial.found(f"{tuning.name}: {len(runs)} runs, {tries} times other test metrics: same choices")
+
+
+@given(st.randoms(use_true_random=False))
+def test_settings_of_equal_accuracies_have_equal_means_whatever_the_order(chance):
+    """Else the best of equals would hang on the order in which files are read."""
+    tuning = STUDIES["adamw_1024_tuning"]
+    assert isinstance(tuning, Tuning)
+    accuracies = {seed: chance.random() for seed in tuning.seeds}
+    runs = [
+        make_up_run(replace(setting, seed=seed), accuracy=accuracy)
+        for setting in tuning.product
+        for seed, accuracy in accuracies.items()
+    ]
+    chance.shuffle(runs)
+    assert tuning.means(runs)["mean"].nunique() == 1
 
 
 def at_random(metrics, chance):
