@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--to", dest="folder", metavar="FOLDER", type=folder, default=records.PUBLISHED
     )
-    export.add_argument("--newer", action="store_true", help="given runs replace contrary ones")
+    export.add_argument("--newer", action="store_true", help="given runs replace contradicted ones")
     export.set_defaults(command=export_runs)
     return top
 

@@ -35,7 +35,7 @@ def multiply(product: Callable[..., Tensor], *factors: Tensor, out: Tensor) -> C
     """Return the operation that fills `out` with a product.
 
     A processor without instructions for bfloat16 products multiplies the same numbers in single
-    precision and rounds the sums; PyTorch's own way takes up to 80 times as long there.
+    precision and rounds the sums; PyTorch's own way takes many times as long there.
     """
     if out.dtype == torch.bfloat16 and out.device.type == "cpu" and not has_bfloat16():
         return lambda: out.copy_(product(*(factor.float() for factor in factors)))
